@@ -1,0 +1,151 @@
+# e-mage: nginx module, policy engine, store builder, journal.
+#
+# Everything built lies under build/.  "make help" lists the targets.
+
+SHELL        := /bin/bash
+BUILD        ?= build
+CC           ?= gcc
+CXX          ?= g++
+SANITIZE     ?=
+OPT          ?= -O2 -g
+NGX_SRC      ?= /usr/share/nginx/src
+
+WARN         := -Wall -Wextra -Werror
+CPPFLAGS     += -Ipolicy/include -Ijournal -Irecords -Idicom-store \
+                -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
+CFLAGS       += -std=gnu11 $(OPT) $(WARN) $(SANITIZE) -fPIC \
+                -fvisibility=hidden -fno-strict-aliasing
+CXXFLAGS     += -std=c++17 $(OPT) $(WARN) $(SANITIZE) -fPIC \
+                -fvisibility=hidden
+LDFLAGS      += $(SANITIZE) -Wl,-z,relro,-z,now
+
+# One archive a room, so that a room is built and tested by itself.
+
+ROOMS        := base cedar resource token consent
+LIB          := $(BUILD)/lib
+
+room_objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
+
+LIB_base     := $(LIB)/libemage_base.a
+LIB_cedar    := $(LIB)/libemage_cedar.a
+LIB_resource := $(LIB)/libemage_resource.a
+LIB_token    := $(LIB)/libemage_token.a
+LIB_consent  := $(LIB)/libemage_consent.a
+LIB_journal  := $(LIB)/libemage_journal.a
+LIB_records  := $(LIB)/libemage_records.a
+LIB_store    := $(LIB)/libemage_store.a
+
+# Link order: a room stands before the rooms it uses.
+
+LIBS_policy  := $(LIB_consent) $(LIB_cedar) $(LIB_token) $(LIB_resource) \
+                $(LIB_base)
+LIBS_module  := $(LIB_journal) $(LIBS_policy)
+
+EXT_policy   := -ljansson -lcjose -lcrypto -lz
+EXT_records  := -lhiredis
+EXT_store    := -ldcmjpls -ldcmjpeg -lijg8 -lijg12 -lijg16 -ldcmimage \
+                -ldcmimgle -ldcmdata -loflog -lofstd -lstdc++ -lm -lpthread
+
+BIN          := $(BUILD)/bin
+TOOLS        := $(patsubst cli/%.c,$(BIN)/%,$(wildcard cli/emage-*.c))
+MODULE       := $(BUILD)/modules/ngx_http_emage_module.so
+
+
+.PHONY: all help build tools module clean
+
+all: build
+
+help:                   ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) \
+	    | sed -E 's/^([a-z-]+):[^#]*##[ ]*/  \1\t/' | expand -t 18
+
+build: tools module     ## build the tools and the nginx module into build/
+
+tools: $(TOOLS)
+
+module: $(MODULE)
+
+clean:                  ## remove everything that was built
+	rm -rf $(BUILD)
+
+
+# objects
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.cc
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+define archive
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+endef
+
+$(LIB_base):     $(call room_objects,policy/base)     ; $(archive)
+$(LIB_cedar):    $(call room_objects,policy/cedar)    ; $(archive)
+$(LIB_resource): $(call room_objects,policy/resource) ; $(archive)
+$(LIB_token):    $(call room_objects,policy/token)    ; $(archive)
+$(LIB_consent):  $(call room_objects,policy/consent)  ; $(archive)
+$(LIB_journal):  $(call room_objects,journal)         ; $(archive)
+$(LIB_records):  $(call room_objects,records)         ; $(archive)
+$(LIB_store):    $(call room_objects,dicom-store) \
+                 $(BUILD)/obj/dicom-store/dcmtk_bridge.o ; $(archive)
+
+
+# tools: one file each
+
+link_tool = @mkdir -p $(@D); \
+            echo "link $@"; \
+            $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+
+$(BIN)/emage-policy: $(BUILD)/obj/cli/emage-policy.o $(LIBS_policy)
+	$(link_tool) $(EXT_policy)
+
+$(BIN)/emage-token: $(BUILD)/obj/cli/emage-token.o $(LIBS_policy)
+	$(link_tool) $(EXT_policy)
+
+$(BIN)/emage-audit: $(BUILD)/obj/cli/emage-audit.o $(LIB_journal) $(LIBS_policy)
+	$(link_tool) $(EXT_policy)
+
+$(BIN)/emage-consent: $(BUILD)/obj/cli/emage-consent.o $(LIB_records) \
+                      $(LIB_journal) $(LIBS_policy)
+	$(link_tool) $(EXT_policy) $(EXT_records)
+
+$(BIN)/emage-store: $(BUILD)/obj/cli/emage-store.o $(LIB_store) \
+                    $(LIB_records) $(LIB_journal) $(LIBS_policy)
+	$(link_tool) $(EXT_policy) $(EXT_records) $(EXT_store)
+
+
+# C unit tests: t/unit/NAME.c prints TAP; it links every pure archive
+
+UNIT := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/*.c))
+
+$(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(LIB_records) $(LIBS_module)
+	$(link_tool) $(EXT_policy) $(EXT_records)
+
+unit: $(UNIT)
+
+
+# the nginx module, against Debian's nginx-dev
+
+MODULE_SOURCES := config $(wildcard ngx_emage_module/*.[ch])
+
+$(MODULE): $(MODULE_SOURCES) $(LIBS_module)
+	@mkdir -p $(BUILD)/modules $(BUILD)/nginx
+	cp -r $(NGX_SRC)/. $(BUILD)/nginx/
+	cd $(BUILD)/nginx && . ./conf_flags && ./configure \
+	    "$${NGX_CONF_FLAGS[@]}" --builddir=$(abspath $(BUILD))/nginx/objs \
+	    --with-cc-opt="-g -O2 -Wextra -Wno-unused-parameter $(SANITIZE)" \
+	    --with-ld-opt="-Wl,-z,relro,-z,now $(SANITIZE)" \
+	    --add-dynamic-module=$(CURDIR) > configure.log 2>&1 \
+	    || { tail -20 configure.log; exit 1; }
+	+$(MAKE) --no-print-directory -C $(BUILD)/nginx \
+	    -f $(abspath $(BUILD))/nginx/objs/Makefile modules
+	cp $(BUILD)/nginx/objs/ngx_http_emage_module.so $@
+
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
