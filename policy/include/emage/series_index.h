@@ -78,8 +78,8 @@ typedef struct emage_series_index_s  emage_series_index_t;
 
 
 /*
- * Opens an index over `data`, which must stay in place, unchanged and 8-byte
- * aligned while the index is used.  Every offset, count, length and the CRC-32
+ * Opens an index over `data`, which must stay in place and unchanged while the
+ * index is used.  Every offset, count, length and the CRC-32
  * are checked here, so that later reads need no check and an index that opens
  * can name no byte outside the sizes it states.  One allocation, released by
  * emage_series_index_close.  EMAGE_ERROR (damaged; `err` says what),
@@ -92,6 +92,10 @@ emage_rc_t emage_series_index_open(const void *data, size_t len,
 void emage_series_index_close(emage_series_index_t *idx);
 
 uint32_t emage_series_index_count(const emage_series_index_t *idx);
+
+/* Size of metadata.z, which no chunk exceeds. */
+
+uint64_t emage_series_index_metadata_size(const emage_series_index_t *idx);
 
 /* Instance `n` (0-based, in the order of SOP Instance UID bytes). */
 
@@ -129,8 +133,9 @@ emage_rc_t emage_series_index_slice(const emage_series_index_t *idx,
 
 /*
  * Writing: instances in any order (sorted by the writer), each followed by its
- * frames and bulk values.  The strings are copied.  Every call may fail with
- * EMAGE_NOMEM; emage_index_writer_finish appends the file to `out`.
+ * frames, then its bulk values in any order.  The strings are copied.  Every
+ * call may fail with EMAGE_NOMEM; emage_index_writer_finish appends the file
+ * to `out`, unless the reader would refuse it (a UID twice: EMAGE_ERROR).
  */
 
 typedef struct emage_index_writer_s  emage_index_writer_t;
@@ -173,6 +178,13 @@ typedef struct {
 emage_rc_t emage_study_index_parse(emage_str_t data,
     emage_study_series_t *series, uint32_t max, uint32_t *n,
     emage_error_t *err);
+
+/*
+ * Appends study.idx to `out`; `series` in the order of UID bytes.
+ */
+
+emage_rc_t emage_study_index_write(const emage_study_series_t *series,
+    uint32_t n, emage_buf_t *out);
 
 
 #endif /* EMAGE_SERIES_INDEX_H */

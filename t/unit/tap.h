@@ -1,0 +1,67 @@
+
+/*
+ * Copyright (C) The e-mage authors
+ *
+ * TAP from C, as much as the unit tests need: tap_ok() a line, tap_done() the
+ * plan at the end, returning the exit status.
+ */
+
+
+#ifndef EMAGE_TAP_H
+#define EMAGE_TAP_H
+
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+
+static unsigned  tap_count;
+static unsigned  tap_failed;
+
+
+static inline bool
+__attribute__((format(printf, 4, 5)))
+tap_result(bool ok, const char *file, int line, const char *fmt, ...)
+{
+    va_list  args;
+
+    tap_count++;
+
+    printf("%sok %u - ", ok ? "" : "not ", tap_count);
+
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+
+    printf("\n");
+
+    if (!ok) {
+        tap_failed++;
+        printf("# failed at %s line %d\n", file, line);
+    }
+
+    fflush(stdout);
+
+    return ok;
+}
+
+
+#define tap_ok(cond, ...)                                                     \
+    tap_result((cond), __FILE__, __LINE__, __VA_ARGS__)
+
+
+static inline int
+tap_done(void)
+{
+    printf("1..%u\n", tap_count);
+
+    if (tap_failed != 0) {
+        printf("# failed %u of %u\n", tap_failed, tap_count);
+    }
+
+    return tap_failed != 0;
+}
+
+
+#endif /* EMAGE_TAP_H */
