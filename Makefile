@@ -51,7 +51,8 @@ TOOLS        := $(patsubst cli/%.c,$(BIN)/%,$(wildcard cli/emage-*.c))
 MODULE       := $(BUILD)/modules/ngx_http_emage_module.so
 
 
-.PHONY: all help build tools module clean
+.PHONY: all help build tools module unit demo demo-stop test test-long \
+        asan fuzz lint bench clean
 
 all: build
 
@@ -65,7 +66,45 @@ tools: $(TOOLS)
 
 module: $(MODULE)
 
-clean:                  ## remove everything that was built
+demo:                   ## install, build, start a node, show it; stays up
+	@conf/demo/install demo
+	@$(MAKE) --no-print-directory build
+	@DICOM="$(DICOM)" CONSENT="$(CONSENT)" WORKERS="$(WORKERS)" \
+	    conf/demo/demo start $(BUILD)
+
+demo-stop:              ## stop what "make demo" started
+	@conf/demo/demo stop $(BUILD)
+
+test:                   ## install, build, run every test, again under ASan
+	@conf/demo/install test
+	@$(MAKE) --no-print-directory build unit
+	@$(MAKE) --no-print-directory asan
+	@t/run
+
+test-long:              ## the longest proofs, and fuzzing for a while
+	@conf/demo/install long
+	@$(MAKE) --no-print-directory test
+	@EMAGE_LONG=1 t/run
+	@$(MAKE) --no-print-directory fuzz
+
+asan:                   ## the same build under ASan and UBSan, in build/asan
+	@$(MAKE) --no-print-directory BUILD=build/asan \
+	    OPT="-O1 -g -fno-omit-frame-pointer" \
+	    SANITIZE="-fsanitize=address,undefined" build
+
+fuzz:                   ## run every fuzz target (FUZZ_SECONDS=60 each)
+	@t/fuzz/run $(BUILD)/fuzz $(or $(FUZZ_SECONDS),60)
+
+lint:                   ## house rules: arrows, banned calls, sizes
+	@prove t/05-lint.t
+
+bench:                  ## requests a second beside bare nginx
+	@conf/demo/install test
+	@$(MAKE) --no-print-directory build
+	@t/bench/run $(BUILD)
+
+clean:                  ## stop the demonstration, remove what was built
+	@conf/demo/demo stop $(BUILD)
 	rm -rf $(BUILD)
 
 
