@@ -2,8 +2,8 @@
 /*
  * Copyright (C) The e-mage authors
  *
- * TAP from C, as much as the unit tests need: tap_ok() a line, tap_done() the
- * plan at the end, returning the exit status.
+ * TAP from C, as much as the unit tests need: tap_ok() or tap_is_str() a line,
+ * tap_done() the plan at the end, returning the exit status.
  */
 
 
@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 
 static unsigned  tap_count;
@@ -49,6 +50,18 @@ tap_result(bool ok, const char *file, int line, const char *fmt, ...)
 
 #define tap_ok(cond, ...)                                                     \
     tap_result((cond), __FILE__, __LINE__, __VA_ARGS__)
+
+
+/* Two terminated strings, both shown when they differ; NULL never passes. */
+
+#define tap_is_str(got, want, ...)                                            \
+    tap_is_str_result((got), (want), __FILE__, __LINE__, __VA_ARGS__)
+
+#define tap_is_str_result(got, want, file, line, ...)                         \
+    ((tap_result((got) != NULL && (want) != NULL                              \
+                 && strcmp((got), (want)) == 0, file, line, __VA_ARGS__))     \
+     || (printf("# got \"%s\", want \"%s\"\n", (got) != NULL ? (got) : "",    \
+                (want) != NULL ? (want) : ""), false))
 
 
 static inline int
