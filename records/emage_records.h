@@ -58,6 +58,13 @@ void emage_records_close(emage_records_t *rec);
 const char *emage_records_journal(const emage_records_t *rec);
 const char *emage_records_store(const emage_records_t *rec);
 
+/*
+ * The name under which this installation issues patient ids (emage:config
+ * `region`, default "e-mage"): the IssuerOfPatientID of what is served.
+ */
+
+const char *emage_records_region(const emage_records_t *rec);
+
 
 /*
  * Finds or creates the patient of an identifier.
