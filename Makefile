@@ -118,6 +118,10 @@ $(BUILD)/obj/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
+# holds the text of the Redis functions
+
+$(BUILD)/obj/policy/consent/functions.o: policy/consent/emage.lua
+
 define archive
 	@mkdir -p $(@D)
 	@rm -f $@
