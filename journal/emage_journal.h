@@ -35,7 +35,10 @@ void emage_chain_init(emage_chain_t *chain);
 
 /*
  * Appends one line to `out`: {"seq":N,"prev":"...",BODY}\n, and moves the
- * chain on.  `body`: the members of the record, without braces, already JSON.
+ * chain on.  `body`: the members of the record, without braces, already JSON,
+ * with "type" and "time" among them.  The hash of a line is the hex SHA-256 of
+ * its bytes without the newline.  EMAGE_NOMEM: no memory, or a line over
+ * EMAGE_JOURNAL_LINE_MAX; EMAGE_ERROR: an empty body, or one with a newline.
  * On failure neither `out` nor the chain has changed.
  */
 
@@ -44,7 +47,9 @@ emage_rc_t emage_chain_seal(emage_chain_t *chain, emage_str_t body,
 
 /*
  * The members of the first record of a file: type "open", format, time, kind
- * ("access" or "ledger"), node, process, pid.
+ * ("access" or "ledger"), node, process, pid.  `now`: ms since 1970, the same
+ * value as in the file's name (emage-audit compares them, so that files cannot
+ * be swapped).
  */
 
 emage_rc_t emage_journal_open_body(emage_buf_t *body, const char *kind,
@@ -103,13 +108,22 @@ typedef struct {
     int64_t                 duration;       /* ms */
 } emage_access_t;
 
-/* The members of an access record, in the journal's fixed order. */
+/*
+ * The members of an access record, in the journal's fixed order: type ("intent",
+ * "outcome", "refusal"), time, decision_id, request_id, subject_kind, subject,
+ * issuer, profession, organisation, acr, session, purpose, action, study,
+ * series, instance, pid, decision ("permit", "deny"), reasons, errors, cause,
+ * policy, study_version, patient_version; outcomes go on with status, requests,
+ * bytes, frames, incomplete, ninstances, instances, duration.  Empty strings
+ * and arrays, no errors, and versions of 0 are left out.
+ */
 
 emage_rc_t emage_access_body(emage_buf_t *body, const emage_access_t *access);
 
 /*
- * The members of a "count" record: events without an identified subject in
- * one second ("unauthenticated", "malformed").
+ * The members of a "count" record: type, time, what, n.  Events without an
+ * identified subject in one second ("unauthenticated", "malformed"); `second`:
+ * s since 1970.
  */
 
 emage_rc_t emage_count_body(emage_buf_t *body, int64_t second,
@@ -150,9 +164,11 @@ emage_rc_t emage_journal_writer_close(emage_journal_writer_t *writer,
 
 
 /*
- * Reads every record of every *.jsonl of a directory, file by file in the
- * order of names; a torn last line is reported to `each` as such (line empty)
- * and is no error.  `each` returning anything but EMAGE_OK stops.
+ * Reads and verifies every record of every *.jsonl of a directory, file by
+ * file in the order of names; a torn last line is reported to `each` as such
+ * (line empty) and is no error.  `number` is the record's, from 0.  `each`
+ * returning anything but EMAGE_OK stops, and is returned.  EMAGE_ERROR: damage,
+ * the text names file, line and rule.
  */
 
 typedef emage_rc_t (*emage_journal_each_pt)(void *data, const char *file,
