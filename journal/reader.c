@@ -135,8 +135,8 @@ emage_journal_reader_record(emage_journal_reader_t *reader, emage_str_t line,
         return EMAGE_ERROR;
     }
 
-    if (memchr(line.data, '\n', line.len) != NULL) {
-        emage_error_set(err, "shape: a newline inside of a record");
+    if (line.len == 0 || memchr(line.data, '\n', line.len) != NULL) {
+        emage_error_set(err, "shape: a line that is not one record");
         return EMAGE_ERROR;
     }
 

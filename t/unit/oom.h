@@ -20,7 +20,10 @@
 
 static long  oom_after = -1;
 static bool  oom_all;
-static long  oom_live;              /* allocated and not yet released */
+
+/* allocated and not yet released */
+
+static long  oom_live __attribute__((unused));
 
 
 #if defined(__SANITIZE_ADDRESS__)
