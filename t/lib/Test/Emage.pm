@@ -300,7 +300,8 @@ sub nginx_test {
     my ($self, $conf) = @_;
     $self->tls();
     spew($self->path('nginx.conf'), $self->expand($conf));
-    my ($rc, $out, $err) = run_command($self->nginx_command('-t'));
+    my ($rc, $out, $err) = run_command($self->nginx_command('-t', '-e',
+        $self->path('conf-test.log')));
     return ($rc, $out . $err);
 }
 
