@@ -26,6 +26,7 @@ ANNA = Patient(11, "P-11", "Zoë^Anna", "F")
 BORIS = Patient(12, "P-12", "Борис^Иван", "M")
 CHIARA = Patient(13, "P-13", "山田^花子", "F")
 DORA = Patient(14, "P-14", "Nobody^Dora", "F")
+TWIN = Patient(16, "P-11", "Other^Olga", "F")
 BIG = Patient(15, "P-15", "Large^Lea", "F")
 
 made = {}
@@ -197,6 +198,13 @@ def documents(d):
     keep("foreign", ds, d)
 
 
+def twin(d):
+    ds = image(header(TWIN, CT, "CT", 1, 1, 1), 16, 16)
+    ds.PixelData = stamp(disc(16, 16), "twin")
+    ds["PixelData"].VR = "OW"
+    keep("twin", ds, d)
+
+
 def big(d, mib):
     path = multiframe(BIG, mib * 2, f"{d}/big")
     ds = header(BIG, XA, "XA")
@@ -208,8 +216,8 @@ def big(d, mib):
 if __name__ == "__main__":
     options = dict(a.split("=", 1) for a in sys.argv[2:])
     parts = {"native": native, "encapsulated": encapsulated,
-             "documents": documents}
-    only = options.get("only", ",".join(parts))
+             "documents": documents, "twin": twin}
+    only = options.get("only", "native,encapsulated,documents")
 
     for name in filter(None, only.split(",")):
         parts[name](sys.argv[1])

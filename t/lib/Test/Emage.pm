@@ -24,11 +24,13 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 use Test::Emage::Check;
+use Test::Emage::Dicom;
 use Test::Emage::Http;
 use Test::Emage::Process;
 use Test::Emage::Resp;
 
-use parent -norequire, 'Exporter', 'Test::Emage::Process';
+use parent -norequire, 'Exporter', 'Test::Emage::Process',
+                       'Test::Emage::Dicom';
 our @EXPORT = (@Test::More::EXPORT, @Test::Emage::Process::EXPORT);
 
 our ($top) = Cwd::abs_path(__FILE__) =~ m{^(.*)/t/lib/Test/Emage\.pm$};
@@ -401,44 +403,6 @@ sub served {
                   && $path =~ m{/studies/} && !$r->{unguarded};
     push @{$self->{served}}, { path => $path, first => $r->{first} // time(),
                                body => length $r->{body} };
-}
-
-
-# files
-
-sub ingest {
-    my ($self, @args) = @_;
-    unshift @args, '--org', '750000001' unless grep { $_ eq '--org' } @args;
-    my $report = $self->path('ingest.json');
-    my ($rc, $out, $err) = $self->tool('emage-store', 'ingest',
-                                       '--report', $report, @args);
-    die "emage-store ingest: exit $rc: $err" if $rc > 1;
-    return JSON::PP::decode_json(slurp($report))->{files};
-}
-
-sub synthetic {
-    my ($self, @args) = @_;
-    my $to = $self->path('in');
-    my ($rc, $out, $err) = run_command('/usr/bin/python3',
-        "$top/t/lib/synthetic_set.py", $to, @args);
-    die "synthetic_set.py: $err" if $rc;
-    return JSON::PP::decode_json($out);
-}
-
-# Consent of a patient (found by a study) and a relation of the team with it.
-
-sub share {
-    my ($self, $study, $team) = @_;
-    $self->consent('set', '--study', $study, '--inclusion', 'given',
-                   '--sharing', 'active');
-    $self->consent('relate', '--study', $study, '--team',
-                   "$team_system|" . ($team // 'radiology'));
-}
-
-sub study_record {
-    my ($self, $study) = @_;
-    return JSON::PP::decode_json(
-        $self->redis()->call('GET', "emage:{0}:study:$study"));
 }
 
 

@@ -1,0 +1,319 @@
+#!/usr/bin/perl
+
+# Copyright (C) The e-mage authors
+#
+# A withdrawal against open downloads: HTTP/1.1 and HTTP/2, plain and TLS, by
+# clients that read on and by clients that have stopped reading.  Nothing
+# arrives later than 250 ms after the acknowledgement, but for what the
+# client's own kernel had already received.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use Test::Emage;
+use Test::Emage::H2;
+
+use POSIX ();
+use Time::HiRes qw(time sleep);
+
+use constant { BOUND => 0.25, RCVBUF => 4096, SNDBUF => 256 * 1024 };
+
+my $t = Test::Emage->new(workers => 2);
+
+$t->backend();
+my $set = $t->synthetic('only=native', 'big=64');
+$t->ingest($t->path('in'));
+
+my $study = $set->{big}{study};
+my $path = "/dicom-web/studies/$study";
+my $length = -s $set->{big}{path};
+
+$t->share($set->{ct1}{study});
+
+$t->run(<<'CONF');
+%%GLOBALS%%
+events { worker_connections 512; }
+http {
+    %%HTTP%%
+    server {
+        listen 127.0.0.1:%%PORT_0%% sndbuf=256k;
+        listen 127.0.0.1:%%PORT_1%% ssl sndbuf=256k;
+        listen 127.0.0.1:%%PORT_2%% http2 sndbuf=256k;
+        listen 127.0.0.1:%%PORT_3%% ssl http2 sndbuf=256k;
+        location /dicom-web/ { emage %%STORE%%; }
+    }
+}
+CONF
+
+my $token = $t->professional();
+my %auth = (authorization => "Bearer $token");
+my @kinds = (['HTTP/1.1', 0, 0, 0], ['HTTP/1.1 TLS', 1, 1, 0],
+             ['HTTP/2', 2, 0, 1], ['HTTP/2 TLS', 3, 1, 1]);
+
+
+# Opens a download and reads its beginning.
+
+sub open_download {
+    my ($kind, $stalled) = @_;
+    my ($name, $port, $tls, $h2) = @$kind;
+
+    my %o = (port => $t->port($port), rcvbuf => $stalled ? RCVBUF : 65536,
+             ($tls ? (tls => $t->path('tls.crt')) : ()));
+    my %d = (name => $name . ($stalled ? ', stalled' : ', reading'),
+             stalled => $stalled, sum => 0, late => 0);
+
+    if ($h2) {
+        $d{h2} = Test::Emage::H2->new(%o);
+        $d{h2}{discard} = 1;
+        $d{http} = $d{h2}{http};
+        $d{id} = $d{h2}->request($path, %auth, accept => '*/*');
+
+        while ($d{h2}{bytes} < 65536) {
+            defined $d{h2}->step(10) or last;
+        }
+
+        $d{status} = $d{h2}{streams}{$d{id}}{status};
+
+    } else {
+        $d{http} = Test::Emage::Http->new(%o);
+        $d{http}->send($t->request_text($path, token => $token));
+
+        while ($d{http}{received} < 65536) {
+            $d{http}->pull(16384, 10) or last;
+        }
+
+        ($d{status}) = $d{http}{buf} =~ m{^HTTP/1.1 (\d+)};
+        $d{http}{buf} = '';
+    }
+
+    $t->served($path, { status => $d{status}, body => '',
+                        first => $d{http}{first} });
+    return \%d;
+}
+
+
+# Reads a piece if there is one; notes the time of what came.
+
+sub read_on {
+    my ($d, $ack) = @_;
+    return if $d->{ended};
+
+    my $before = $d->{http}{received};
+    my $n = $d->{h2} ? $d->{h2}->step(0.001) : $d->{http}->pull(32768, 0.001);
+
+    $d->{http}{buf} = '' unless $d->{h2};
+    $d->{ended} = 1 if $d->{http}{reset} || (defined $n && !$n && !$d->{h2})
+                       || ($d->{h2} && $d->{h2}{goaway});
+
+    my $got = $d->{http}{received} - $before;
+    $d->{sum} += $got;
+
+    if ($ack && $got && time() > $ack + BOUND) {
+        $d->{late} += $got;
+    }
+}
+
+
+# Withdraws in a process of its own, reading on meanwhile: (seconds it took,
+# time of the acknowledgement).
+
+sub withdraw {
+    my ($during) = @_;
+    my $start = time();
+    my $pid = fork() // die;
+
+    if ($pid == 0) {
+        my ($rc, $out, $err) = $t->tool('emage-consent', 'withdraw',
+                                        '--study', $study);
+        spew($t->path('withdraw.out'), $out . $err);
+        POSIX::_exit($rc);
+    }
+
+    until (waitpid($pid, POSIX::WNOHANG()) == $pid) {
+        $during->();
+    }
+
+    my $ack = time();
+    is($?, 0, 'the withdrawal is acknowledged')
+        or diag slurp($t->path('withdraw.out'));
+    return ($ack - $start, $ack);
+}
+
+
+sub cut_all {
+    my ($title, $bound, @downloads) = @_;
+    my @reading = grep { !$_->{stalled} } @downloads;
+
+    is(scalar(grep { ($_->{status} // 0) != 200 } @downloads), 0,
+       "$title: " . @downloads . ' downloads are open')
+        or diag map { "$_->{name}: " . ($_->{status} // '-') . "\n" }
+                @downloads;
+
+    my ($took, $ack) = withdraw(sub {
+        read_on($_) for @reading;
+        sleep 0.005;
+    });
+
+    cmp_ok($took, '<', $bound, sprintf '%s: acknowledged after %.0f ms',
+           $title, $took * 1000);
+
+    my $r = $t->http_get($path, token => $token);
+    is($r->{status}, 404, "$title: a request after it is refused");
+
+    my $until = time() + 1;
+
+    while (time() < $until) {
+        read_on($_, $ack) for @reading;
+        sleep 0.005;
+    }
+
+    for my $d (@reading) {
+        is($d->{late}, 0, "$title: $d->{name}: nothing 250 ms after it");
+        ok($d->{sum} < $length, "$title: $d->{name}: not the whole");
+        ok($d->{ended}, "$title: $d->{name}: the connection is gone");
+    }
+
+    return $ack;
+}
+
+
+sub grant {
+    $t->share($study);
+    is($t->http_get("$path/metadata", token => $token)->{status}, 200,
+       'granted again');
+}
+
+
+# 1. all kinds at once
+
+grant();
+my @all = map { my $k = $_; map { open_download($k, $_) } 0, 1 } @kinds;
+cut_all('all', 1.5, @all);
+
+for my $d (grep { $_->{stalled} } @all) {
+    my $n = $d->{http}->drain(1);
+    cmp_ok($n, '<=', 4 * RCVBUF, "$d->{name}: $n bytes when it reads again");
+    ok($d->{http}{reset} || $n == 0, "$d->{name}: reset");
+}
+
+$_->{http}->close() for @all;
+
+
+# 2. other streams and other patients: one connection of two studies
+
+grant();
+{
+    my $h = Test::Emage::H2->new(port => $t->port(3), rcvbuf => 65536,
+                                 tls => $t->path('tls.crt'));
+    $h->{discard} = 1;
+    my $big = $h->request($path, %auth, accept => '*/*');
+
+    while ($h->{bytes} < 65536) {
+        defined $h->step(10) or last;
+    }
+
+    $t->served($path, { status => 200, body => '',
+                        first => $h->{streams}{$big}{first} // time() });
+    my ($took, $ack) = withdraw(sub { sleep 0.005 });
+
+    # nothing of the revoked study comes on, whatever becomes of the connection
+
+    my $late = 0;
+
+    while (1) {
+        my $before = $h->{streams}{$big}{bytes};
+        defined $h->step(1) or last;
+        $late += $h->{streams}{$big}{bytes} - $before
+            if time() > $ack + BOUND;
+    }
+
+    is($late, 0, 'a stream of a shared connection: nothing later');
+    ok(!$h->{streams}{$big}{done} || $h->{streams}{$big}{reset},
+       'and it did not end well');
+    $h->close();
+
+    my $c = Test::Emage::H2->new(port => $t->port(3),
+                                 tls => $t->path('tls.crt'));
+    my $other = "/dicom-web/studies/$set->{ct1}{study}/metadata";
+    my $s = $c->finish($c->request($other, %auth));
+    $t->served($other, { status => 200, body => '', first => $s->{first} });
+    is($s->{status}, 200, "another patient's study is served on");
+    $c->close();
+}
+
+
+# 3. a worker that is stopped cannot confirm: its lease is waited out
+
+grant();
+{
+    my $d = open_download($kinds[0], 1);
+    my @workers = $t->workers_pids();
+
+    kill 'STOP', @workers;
+    my ($took, $ack) = withdraw(sub { sleep 0.01 });
+    cmp_ok($took, '<', 2.5, sprintf 'stopped workers: acknowledged after '
+           . '%.0f ms', $took * 1000);
+    kill 'CONT', @workers;
+    sleep 0.3;
+
+    my $n = $d->{http}->drain(2);
+    cmp_ok($n, '<', 2 * SNDBUF + 4 * RCVBUF,
+           "stopped workers: $n bytes, which their kernel held");
+    ok($d->{http}{reset}, 'stopped workers: then reset');
+    $d->{http}->close();
+    ok($t->wait_lease(), 'the lease comes back');
+}
+
+
+# 4. requests in a row around withdrawals: none that was sent after an
+#    acknowledgement is permitted
+
+my $rounds = $ENV{EMAGE_LONG} ? 40 : 4;
+my ($wrong, $asked) = (0, 0);
+
+for my $round (1 .. $rounds) {
+    $t->share($study);
+
+    my @kids = map {
+        pipe(my $r, my $w);
+        my $pid = fork() // die;
+
+        if ($pid == 0) {
+            close $r;
+            my $until = time() + 2;
+
+            while (time() < $until) {
+                my $sent = time();
+                my $a = eval { $t->http_get("$path/metadata",
+                                            token => $token) };
+                print $w "$sent ", $a ? $a->{status} : 0, "\n";
+            }
+
+            close $w;
+            POSIX::_exit(0);
+        }
+
+        close $w;
+        [$pid, $r];
+    } 1 .. 2;
+
+    sleep 0.3;
+    my (undef, $ack) = withdraw(sub { sleep 0.002 });
+
+    for (@kids) {
+        my ($pid, $r) = @$_;
+
+        while (<$r>) {
+            my ($sent, $status) = split;
+            $asked++;
+            $wrong++ if $sent > $ack && $status != 404;
+        }
+
+        waitpid $pid, 0;
+    }
+}
+
+is($wrong, 0, "$asked requests around $rounds withdrawals: none permitted "
+   . 'after the acknowledgement');
+
