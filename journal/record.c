@@ -36,14 +36,19 @@ emage_journal_record_parse(emage_str_t line, emage_journal_record_t **out,
         return EMAGE_ERROR;
     }
 
+    json_set_alloc_funcs(emage_latch_malloc, free);
+    (void) emage_latch_failed();
+
     json = json_loadb(line.data, line.len,
                       JSON_REJECT_DUPLICATES|JSON_ALLOW_NUL, &error);
 
+    if (emage_latch_failed()) {
+        json_decref(json);
+        emage_error_set(err, "out of memory");
+        return EMAGE_NOMEM;
+    }
+
     if (json == NULL) {
-        if (json_error_code(&error) == json_error_out_of_memory) {
-            emage_error_set(err, "out of memory");
-            return EMAGE_NOMEM;
-        }
 
         /* what the library quotes from the line is not fit for a terminal */
 

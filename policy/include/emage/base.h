@@ -134,6 +134,17 @@ bool emage_unhex(void *dst, const char *src, size_t len);
 
 void emage_time_format(char *dst, int64_t ms);
 
+/*
+ * malloc for a library that goes on after a failed allocation (jansson drops a
+ * byte of the string it is reading): the failure is remembered for this thread
+ * until asked for.  emage_latch_failed() is called before the library, to
+ * forget, and after it: true means that what the library made is not to be
+ * trusted.  Memory is released with free().
+ */
+
+void *emage_latch_malloc(size_t size);
+bool emage_latch_failed(void);
+
 /* Random bytes from the kernel; false if there are none. */
 
 bool emage_random(void *dst, size_t len);

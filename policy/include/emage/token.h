@@ -59,7 +59,8 @@ typedef struct {
     emage_str_t           name;            /* of the emage_issuer block */
     emage_str_t           issuer;          /* exact value of iss */
     emage_str_t           audience;        /* must be in aud */
-    emage_str_t           typ;             /* "at+jwt", "JWT"; empty: either */
+    emage_str_t           typ;             /* "at+jwt", "JWT"; empty: either
+                                              of the two, or none */
     unsigned              algs;            /* EMAGE_ALG_* */
     unsigned              skew;            /* s, at most 60 */
     unsigned              max_age;         /* s from iat, 0: no limit */
@@ -72,10 +73,11 @@ typedef struct {
     emage_str_t           claim_purpose;
     emage_str_t           claim_teams;     /* string or array of strings */
 
-    emage_str_t           subject_system;  /* default: the iss value */
+    emage_str_t           subject_system;  /* default of all: the iss value */
     emage_str_t           organisation_system;
     emage_str_t           team_system;
-    emage_str_t           organisation;    /* fixed one, overrides the claim */
+    emage_str_t           organisation;    /* fixed one, overrides the claim;
+                                              with a '|': system included */
 
     const emage_jwks_t   *jwks;
 } emage_issuer_t;
@@ -108,7 +110,15 @@ emage_str_t emage_token_result_name(emage_token_result_t result);
  * with strings that lie in `store`, which is reset first.  exp is required; exp,
  * nbf and iat are compared with `now` (ms since 1970).  Size, shape and header
  * are checked before any cryptography.  `session` becomes the first 16 bytes of
- * the SHA-256 of the token, in hex.
+ * the SHA-256 of the token, in hex; `expires` the first moment at which the same
+ * token is refused (exp, or iat + max_age if that is earlier, plus the skew).
+ *
+ * Identifiers, profession and teams: strings of 1 to 128 bytes, UTF-8, without
+ * control characters and '|'; a claim that is there but is not so refuses the
+ * token, as more than EMAGE_SUBJECT_TEAMS_MAX teams do.  The purpose is the
+ * claim's, else TREAT, PATRQT, FAMRQT or HSYSADMIN for professionals, patients,
+ * representatives and support.  A token without kid is verified only by a set
+ * of exactly one key.  On any refusal `subject` is zeroed.
  */
 
 emage_token_result_t emage_token_verify(const emage_issuer_t *issuers,
