@@ -16,8 +16,9 @@
 #include <emage/base.h>
 
 
-#define EMAGE_PID_LEN        32      /* 128 random bits in lower-case hex */
-#define EMAGE_PARTITION      "{0}"   /* hash tag of the one partition */
+#define EMAGE_PID_LEN          32      /* 128 random bits in lower-case hex */
+#define EMAGE_PARTITION        "{0}"   /* hash tag of the one partition */
+#define EMAGE_RECORD_TEXT_MAX  (256 * 1024)  /* bytes of one document */
 
 
 typedef struct emage_records_s  emage_records_t;
@@ -35,6 +36,7 @@ typedef struct {
     const char  *journal;            /* directory; the ledger lies in ledger/ */
     const char  *store;
     const char  *key;                /* file: key of the identifier hashes */
+    const char  *region;             /* EMAGE_REGION; default "e-mage" */
     const char  *process;            /* name of the writer in the ledger */
     const char  *actor;              /* who acts: "system|id" or "os:user" */
     unsigned     timeout_ms;         /* of one command; 0: 2000 */

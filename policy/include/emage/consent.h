@@ -67,6 +67,15 @@ size_t emage_facts_size(const emage_facts_t *facts);
 
 
 /*
+ * Whether one record is as docs/records.md says; EMAGE_ERROR names the member.
+ * Writers ask before anything is written.
+ */
+
+emage_rc_t emage_record_study_check(emage_str_t json, emage_error_t *err);
+emage_rc_t emage_record_patient_check(emage_str_t json, emage_error_t *err);
+
+
+/*
  * What may be seen of a study is one bit a kind of content: images, evidence,
  * and reports by their status.
  */
@@ -79,7 +88,12 @@ size_t emage_facts_size(const emage_facts_t *facts);
 #define EMAGE_PERMIT_REPORT_AMENDED      0x20
 #define EMAGE_PERMIT_ALL                 0x3f
 
-/* The bit an instance needs: its class, and for a report its status. */
+/*
+ * The bit an instance needs: its class, and for a report its status.  For a
+ * class that is none, EMAGE_PERMIT_NEVER, which no verdict has.
+ */
+
+#define EMAGE_PERMIT_NEVER               0x80000000u
 
 unsigned emage_facts_need(const emage_facts_t *facts, emage_class_t cls,
     emage_str_t sop_instance);

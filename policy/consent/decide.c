@@ -1,0 +1,270 @@
+
+/*
+ * Copyright (C) The e-mage authors
+ *
+ * The decision: narrowed facts as a Cedar request, asked once for each kind of
+ * content that the study can have.
+ */
+
+
+#include "policy_core.h"
+
+#include <string.h>
+
+
+/* A kind of content, and the bit that permits it. */
+
+typedef struct {
+    unsigned      bit;
+    emage_str_t   content;
+    emage_str_t   status;
+} emage_content_t;
+
+
+static const emage_content_t  emage_contents[] = {
+    { EMAGE_PERMIT_IMAGE, emage_str("image"), emage_str("none") },
+    { EMAGE_PERMIT_EVIDENCE, emage_str("evidence"), emage_str("none") },
+    { EMAGE_PERMIT_REPORT_NONE, emage_str("report"), emage_str("none") },
+    { EMAGE_PERMIT_REPORT_PRELIMINARY, emage_str("report"),
+      emage_str("preliminary") },
+    { EMAGE_PERMIT_REPORT_FINAL, emage_str("report"), emage_str("final") },
+    { EMAGE_PERMIT_REPORT_AMENDED, emage_str("report"), emage_str("amended") }
+};
+
+#define EMAGE_CONTENTS  (sizeof(emage_contents) / sizeof(emage_contents[0]))
+
+
+static const emage_str_t  emage_sharings[] = {
+    emage_str("none"), emage_str("active"), emage_str("refused"),
+    emage_str("withdrawn"), emage_str("expired")
+};
+
+static const emage_str_t  emage_inclusions[] = {
+    emage_str("none"), emage_str("given"), emage_str("refused")
+};
+
+static const emage_str_t  emage_states[] = {
+    emage_str("active"), emage_str("restricted"), emage_str("erasing")
+};
+
+static const emage_str_t  emage_erasures[] = {
+    emage_str("none"), emage_str("requested"), emage_str("purging")
+};
+
+static const emage_str_t  emage_relations[] = {
+    emage_str("self"), emage_str("named"), emage_str("team"),
+    emage_str("opinion"), emage_str("organisation"), emage_str("none")
+};
+
+static const emage_str_t  emage_overrides[] = {
+    emage_str("none"), emage_str("BTG"), emage_str("ETREAT")
+};
+
+static const emage_str_t  emage_confidentialities[] = {
+    emage_str("N"), emage_str("R"), emage_str("V")
+};
+
+
+/* Policies that decided, for permits and refusals apart. */
+
+typedef struct {
+    uint32_t  n;
+    bool      override;                      /* every one of them is by it */
+    uint32_t  index[EMAGE_REASONS_MAX];
+} emage_reasons_t;
+
+
+static cedar_record_t *emage_request_build(const emage_policy_t *policy,
+    const emage_facts_t *facts, const emage_subject_t *subject,
+    const emage_narrow_t *narrow, cedar_request_t *req);
+static void emage_reasons_add(const emage_policy_t *policy,
+    const cedar_result_t *result, emage_reasons_t *reasons);
+static void emage_verdict_fill(const emage_policy_t *policy,
+    const emage_reasons_t *reasons, emage_verdict_t *out);
+
+
+emage_rc_t
+emage_decide(const emage_policy_t *policy, const emage_facts_t *facts,
+    const emage_subject_t *subject, emage_action_t action, int64_t now,
+    emage_scratch_t *scratch, emage_verdict_t *out)
+{
+    size_t            i;
+    emage_rc_t        rc;
+    cedar_record_t   *context;
+    cedar_result_t    result;
+    emage_narrow_t    narrow;
+    emage_reasons_t   permits, forbids;
+
+    memset(out, 0, sizeof(emage_verdict_t));
+
+    out->purpose = subject->purpose;
+    out->until = EMAGE_UNTIL_NEVER;
+
+    if (action != EMAGE_ACTION_VIEW || scratch->policy != policy) {
+        return EMAGE_ERROR;
+    }
+
+    if (!facts->known || subject->kind <= EMAGE_SUBJECT_NONE
+        || subject->kind > EMAGE_SUBJECT_SYSTEM)
+    {
+        return EMAGE_OK;
+    }
+
+    emage_narrow(facts, subject, now, &narrow);
+
+    out->until = narrow.until;
+
+    context = emage_request_build(policy, facts, subject, &narrow,
+                                  scratch->request);
+
+    permits.n = 0;
+    permits.override = true;
+    forbids.n = 0;
+    forbids.override = true;
+
+    for (i = 0; i < EMAGE_CONTENTS; i++) {
+
+        /* without an entry a report has no status; others must have one */
+
+        if (emage_contents[i].bit > EMAGE_PERMIT_REPORT_NONE
+            && (facts->statuses * EMAGE_PERMIT_REPORT_NONE
+                & emage_contents[i].bit) == 0)
+        {
+            continue;
+        }
+
+        cedar_record_string(context, policy->sym.content,
+                            emage_contents[i].content);
+        cedar_record_string(context, policy->sym.status,
+                            emage_contents[i].status);
+
+        rc = cedar_decide(policy->set, scratch->request, NULL, scratch->work,
+                          sizeof(scratch->work), &result);
+
+        if (rc != EMAGE_OK) {
+            out->permits = 0;
+            return rc;
+        }
+
+        out->errors += result.errors_n;
+
+        if (result.decision == CEDAR_ALLOW) {
+            out->permits |= emage_contents[i].bit;
+            emage_reasons_add(policy, &result, &permits);
+
+        } else {
+            emage_reasons_add(policy, &result, &forbids);
+        }
+    }
+
+    if (out->errors > 0) {
+
+        /* a policy that cannot be evaluated may be the one that forbids */
+
+        out->permits = 0;
+    }
+
+    if (out->permits == 0) {
+        emage_verdict_fill(policy, &forbids, out);
+        return EMAGE_OK;
+    }
+
+    emage_verdict_fill(policy, &permits, out);
+
+    if (permits.override && narrow.override != EMAGE_OVERRIDE_NONE) {
+        out->purpose = emage_overrides[narrow.override];
+    }
+
+    return EMAGE_OK;
+}
+
+
+/* What is the same for every kind of content; returns the context. */
+
+static cedar_record_t *
+emage_request_build(const emage_policy_t *policy, const emage_facts_t *facts,
+    const emage_subject_t *subject, const emage_narrow_t *narrow,
+    cedar_request_t *req)
+{
+    cedar_record_t         *rec;
+    const emage_symbols_t  *sym;
+
+    sym = &policy->sym;
+
+    cedar_request_reset(req);
+    cedar_request_principal(req, sym->kinds[subject->kind], subject->id);
+    cedar_request_action(req, sym->action, emage_str("view"));
+    cedar_request_resource(req, sym->study, facts->study);
+
+    rec = cedar_request_entity(req, sym->kinds[subject->kind], subject->id);
+
+    if (subject->kind == EMAGE_SUBJECT_PROFESSIONAL) {
+        cedar_record_string(rec, sym->profession, subject->profession);
+    }
+
+    rec = cedar_request_entity(req, sym->study, facts->study);
+
+    cedar_record_string(rec, sym->confidentiality,
+                        emage_confidentialities[facts->confidentiality]);
+    cedar_record_string(rec, sym->state, emage_states[facts->state]);
+    cedar_record_bool(rec, sym->masked, facts->masked);
+    cedar_record_bool(rec, sym->hidden_patient, facts->hidden_patient);
+    cedar_record_bool(rec, sym->hidden_representatives,
+                      facts->hidden_representatives);
+    cedar_record_bool(rec, sym->quarantined, facts->quarantined);
+    cedar_record_bool(rec, sym->released, narrow->released);
+
+    rec = cedar_request_context(req);
+
+    cedar_record_string(rec, sym->purpose, subject->purpose);
+    cedar_record_string(rec, sym->relation, emage_relations[narrow->relation]);
+    cedar_record_string(rec, sym->override, emage_overrides[narrow->override]);
+    cedar_record_bool(rec, sym->excluded, narrow->excluded);
+    cedar_record_string(rec, sym->inclusion,
+                        emage_inclusions[facts->inclusion]);
+    cedar_record_string(rec, sym->sharing, emage_sharings[narrow->sharing]);
+    cedar_record_bool(rec, sym->emergency_excluded,
+                      facts->emergency_excluded);
+    cedar_record_string(rec, sym->erasure, emage_erasures[facts->erasure]);
+
+    return rec;
+}
+
+
+static void
+emage_reasons_add(const emage_policy_t *policy, const cedar_result_t *result,
+    emage_reasons_t *reasons)
+{
+    uint32_t  i, j;
+
+    for (i = 0; i < result->reason_n; i++) {
+
+        if (!policy->override[result->reason[i]]) {
+            reasons->override = false;
+        }
+
+        for (j = 0; j < reasons->n; j++) {
+            if (reasons->index[j] == result->reason[i]) {
+                break;
+            }
+        }
+
+        if (j == reasons->n && reasons->n < EMAGE_REASONS_MAX) {
+            reasons->index[reasons->n++] = result->reason[i];
+        }
+    }
+}
+
+
+static void
+emage_verdict_fill(const emage_policy_t *policy,
+    const emage_reasons_t *reasons, emage_verdict_t *out)
+{
+    uint32_t  i;
+
+    for (i = 0; i < reasons->n; i++) {
+        out->reasons[i] = cedar_policy_id(policy->set, reasons->index[i]);
+    }
+
+    out->nreasons = reasons->n;
+}
