@@ -1,0 +1,790 @@
+/*
+ * Copyright (C) The e-mage authors
+ *
+ * emage-policy: checks, validates and asks policies.
+ */
+
+
+#include <emage/cedar.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+
+#define POLICY_MAX_FILE   (32 * 1024 * 1024)
+#define POLICY_SCRATCH    (4 * 1024 * 1024)
+#define POLICY_MAX_CASES  1000
+
+/* Exit statuses. */
+
+#define POLICY_OK         0
+#define POLICY_FAILED     1
+#define POLICY_USAGE      2
+
+
+typedef int (*policy_command_pt)(int argc, char **argv);
+
+typedef struct {
+    const char         *name;
+    policy_command_pt   run;
+    const char         *help;
+} policy_command_t;
+
+typedef struct {
+    const char   *name;
+    const char  **value;
+} policy_option_t;
+
+typedef struct {
+    size_t       problems;
+    size_t       cases;
+    size_t       failed;
+    uint32_t    *used;               /* per policy: cases that it decided */
+} policy_check_t;
+
+
+static int policy_check(int argc, char **argv);
+static int policy_authorize(int argc, char **argv);
+static int policy_validate(int argc, char **argv);
+static int policy_help(const policy_command_t *c, FILE *out, int status);
+static int policy_options(int argc, char **argv, policy_option_t *options,
+    size_t n, const char **argument);
+static bool policy_read(const char *path, emage_buf_t *b);
+static const char *policy_base(const char *path);
+static bool policy_add(cedar_set_t *set, const char *path, bool schema);
+static void policy_report(void *data, const cedar_message_t *m);
+static bool policy_decide(const cedar_set_t *set, const cedar_case_t *c,
+    cedar_result_t *r);
+static int policy_answer(const cedar_set_t *set, const cedar_cases_t *cases);
+static bool policy_ids(emage_buf_t *b, const cedar_set_t *set,
+    const uint32_t *list, uint32_t n);
+static int policy_id_cmp(const void *a, const void *b);
+static int policy_run_cases(const cedar_set_t *set, const char *dir,
+    policy_check_t *check);
+static bool policy_run_file(const cedar_set_t *set, const char *path,
+    policy_check_t *check);
+static void policy_run_case(const cedar_set_t *set, const char *file,
+    const cedar_case_t *c, policy_check_t *check);
+static bool policy_same(const cedar_set_t *set, const uint32_t *list,
+    uint32_t n, const emage_str_t *ids, uint32_t ids_n);
+static void policy_case_failed(const cedar_set_t *set, const char *file,
+    const cedar_case_t *c, const cedar_result_t *r);
+
+
+static const policy_command_t  commands[] = {
+    { "check", policy_check,
+      "usage: emage-policy check DIR\n"
+      "\n"
+      "Reads DIR/*.cedarschema and DIR/*.cedar, validates the policies\n"
+      "against the schema, looks for policies without @id and permits\n"
+      "without @basis, and runs the cases of DIR/*.case.json: the right\n"
+      "decision for the wrong reason fails.\n"
+      "\n"
+      "exit status: 0 fine, 1 problems found, 2 wrong use\n" },
+
+    { "authorize", policy_authorize,
+      "usage: emage-policy authorize --policies FILE --entities FILE\n"
+      "           --requests FILE [--schema FILE]\n"
+      "\n"
+      "Answers each request of a JSON array of {principal, action,\n"
+      "resource, context} with one line of JSON: decision, reason, errors.\n"
+      "Policies are called policy0, policy1, ... unless they have an @id.\n"
+      "\n"
+      "exit status: 0 all answered, 2 wrong use or unreadable input\n" },
+
+    { "validate", policy_validate,
+      "usage: emage-policy validate --policies FILE --schema FILE\n"
+      "\n"
+      "Validates policies against a schema, as Cedar does in strict mode.\n"
+      "\n"
+      "exit status: 0 valid, 1 not valid, 2 wrong use or unreadable input\n"
+    }
+};
+
+#define POLICY_COMMANDS  (sizeof(commands) / sizeof(commands[0]))
+
+
+int
+main(int argc, char **argv)
+{
+    size_t  i;
+
+    for (i = 0; argc > 1 && i < POLICY_COMMANDS; i++) {
+
+        if (strcmp(argv[1], commands[i].name) != 0) {
+            continue;
+        }
+
+        if (argc > 2 && strcmp(argv[2], "--help") == 0) {
+            return policy_help(&commands[i], stdout, POLICY_OK);
+        }
+
+        return commands[i].run(argc - 2, argv + 2);
+    }
+
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        return policy_help(NULL, stdout, POLICY_OK);
+    }
+
+    if (argc > 1) {
+        fprintf(stderr, "emage-policy: no such command: %s\n", argv[1]);
+    }
+
+    return policy_help(NULL, stderr, POLICY_USAGE);
+}
+
+
+static int
+policy_help(const policy_command_t *c, FILE *out, int status)
+{
+    fputs((c != NULL) ? c->help
+          : "usage: emage-policy check DIR\n"
+            "       emage-policy authorize --policies FILE --entities FILE "
+            "--requests FILE [--schema FILE]\n"
+            "       emage-policy validate --policies FILE --schema FILE\n"
+            "\n"
+            "emage-policy COMMAND --help tells more.\n", out);
+
+    return status;
+}
+
+
+/* Reads --name VALUE pairs, and one argument where `argument` is not NULL. */
+
+static int
+policy_options(int argc, char **argv, policy_option_t *options, size_t n,
+    const char **argument)
+{
+    int     i;
+    size_t  k;
+
+    for (i = 0; i < argc; i++) {
+
+        for (k = 0; k < n; k++) {
+            if (strcmp(argv[i], options[k].name) == 0) {
+                break;
+            }
+        }
+
+        if (k < n && i + 1 < argc && *options[k].value == NULL) {
+            *options[k].value = argv[++i];
+
+        } else if (k < n) {
+            fprintf(stderr, "emage-policy: give %s once, with a file\n",
+                    options[k].name);
+            return POLICY_USAGE;
+
+        } else if (argument != NULL && *argument == NULL
+                   && argv[i][0] != '-')
+        {
+            *argument = argv[i];
+
+        } else {
+            fprintf(stderr, "emage-policy: do not know what to do with "
+                    "\"%s\"; see --help\n", argv[i]);
+            return POLICY_USAGE;
+        }
+    }
+
+    return POLICY_OK;
+}
+
+
+static bool
+policy_read(const char *path, emage_buf_t *b)
+{
+    int      fd;
+    char     chunk[16384];
+    ssize_t  n;
+
+    emage_buf_init(b, POLICY_MAX_FILE);
+
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd == -1) {
+        fprintf(stderr, "emage-policy: %s: %s\n", path, strerror(errno));
+        return false;
+    }
+
+    for ( ;; ) {
+        n = read(fd, chunk, sizeof(chunk));
+
+        if (n == -1 && errno == EINTR) {
+            continue;
+        }
+
+        if (n <= 0 || emage_buf_add(b, chunk, n) != EMAGE_OK) {
+            break;
+        }
+    }
+
+    if (n != 0) {
+        fprintf(stderr, "emage-policy: %s: %s\n", path, (n == -1)
+                ? strerror(errno) : "no memory, or larger than 32 MiB");
+        emage_buf_free(b);
+    }
+
+    (void) close(fd);
+
+    return n == 0;
+}
+
+
+static const char *
+policy_base(const char *path)
+{
+    const char  *slash;
+
+    slash = strrchr(path, '/');
+
+    return (slash == NULL) ? path : slash + 1;
+}
+
+
+static bool
+policy_add(cedar_set_t *set, const char *path, bool schema)
+{
+    emage_rc_t     rc;
+    emage_buf_t    b;
+    emage_str_t    name, text;
+    emage_error_t  err;
+
+    if (!policy_read(path, &b)) {
+        return false;
+    }
+
+    name = emage_str_c(policy_base(path));
+    text = (emage_str_t) { (b.len == 0) ? "" : b.data, b.len };
+
+    rc = schema ? cedar_set_add_schema(set, name, text, &err)
+                : cedar_set_add_policies(set, name, text, &err);
+
+    if (rc != EMAGE_OK) {
+        fprintf(stderr, "%s\n", err.text);
+    }
+
+    emage_buf_free(&b);
+
+    return rc == EMAGE_OK;
+}
+
+
+/* The line and a caret under the column, as compilers do. */
+
+static void
+policy_report(void *data, const cedar_message_t *m)
+{
+    uint32_t         i;
+    policy_check_t  *check;
+
+    check = data;
+    check->problems++;
+
+    fprintf(stderr, "%.*s:%u:%u: %s\n", (int) m->file.len, m->file.data,
+            m->line, m->column, m->text);
+
+    if (m->source.len == 0 || m->source.len > 200) {
+        return;
+    }
+
+    fprintf(stderr, "    %.*s\n    ", (int) m->source.len, m->source.data);
+
+    for (i = 0; i + 1 < m->column; i++) {
+        putc((m->source.data[i] == '\t') ? '\t' : ' ', stderr);
+    }
+
+    fputs("^\n", stderr);
+}
+
+
+static int
+policy_validate(int argc, char **argv)
+{
+    emage_rc_t        rc;
+    const char       *policies, *schema;
+    cedar_set_t      *set;
+    emage_error_t     err;
+    policy_check_t    check;
+    policy_option_t   options[] = {
+        { "--policies", &policies },
+        { "--schema", &schema }
+    };
+
+    policies = schema = NULL;
+
+    if (policy_options(argc, argv, options, 2, NULL) != POLICY_OK) {
+        return POLICY_USAGE;
+    }
+
+    if (policies == NULL || schema == NULL) {
+        fputs("emage-policy: validate needs --policies and --schema\n",
+              stderr);
+        return POLICY_USAGE;
+    }
+
+    memset(&check, 0, sizeof(check));
+    err.text[0] = '\0';
+
+    if (cedar_set_create(&set, NULL, &err) != EMAGE_OK) {
+        fprintf(stderr, "emage-policy: %s\n", err.text);
+        return POLICY_USAGE;
+    }
+
+    if (!policy_add(set, schema, true) || !policy_add(set, policies, false))
+    {
+        cedar_set_destroy(set);
+        return POLICY_USAGE;
+    }
+
+    if (cedar_set_finish(set, &err) != EMAGE_OK) {
+        fprintf(stderr, "%s\n", err.text);
+        cedar_set_destroy(set);
+        return POLICY_USAGE;
+    }
+
+    rc = cedar_set_validate(set, policy_report, &check);
+
+    if (rc == EMAGE_NOMEM) {
+        fputs("emage-policy: no memory to validate with\n", stderr);
+    }
+
+    cedar_set_destroy(set);
+
+    return (rc == EMAGE_OK) ? POLICY_OK
+           : (rc == EMAGE_NOMEM) ? POLICY_USAGE : POLICY_FAILED;
+}
+
+
+static bool
+policy_decide(const cedar_set_t *set, const cedar_case_t *c,
+    cedar_result_t *r)
+{
+    static char  scratch[POLICY_SCRATCH] __attribute__((aligned(16)));
+
+    return cedar_decide(set, c->request, c->entities, scratch,
+                        sizeof(scratch), r) == EMAGE_OK;
+}
+
+
+static int
+policy_id_cmp(const void *a, const void *b)
+{
+    return emage_str_cmp(*(const emage_str_t *) a, *(const emage_str_t *) b);
+}
+
+
+/* A JSON array of the policies' ids, sorted. */
+
+static bool
+policy_ids(emage_buf_t *b, const cedar_set_t *set, const uint32_t *list,
+    uint32_t n)
+{
+    uint32_t      i;
+    emage_str_t  *ids;
+
+    ids = calloc(n + 1, sizeof(emage_str_t));
+    if (ids == NULL) {
+        return false;
+    }
+
+    for (i = 0; i < n; i++) {
+        ids[i] = cedar_policy_id(set, list[i]);
+    }
+
+    qsort(ids, n, sizeof(emage_str_t), policy_id_cmp);
+    emage_buf_add_c(b, "[");
+
+    for (i = 0; i < n; i++) {
+        if (i != 0) {
+            emage_buf_add_c(b, ",");
+        }
+
+        emage_buf_add_json(b, ids[i]);
+    }
+
+    free(ids);
+
+    return emage_buf_add_c(b, "]") == EMAGE_OK;
+}
+
+
+static int
+policy_answer(const cedar_set_t *set, const cedar_cases_t *cases)
+{
+    bool             ok;
+    size_t           i;
+    emage_buf_t      b;
+    cedar_result_t   r;
+
+    emage_buf_init(&b, POLICY_MAX_FILE);
+
+    for (i = 0; i < cedar_cases_count(cases); i++) {
+        emage_buf_reset(&b);
+
+        if (!policy_decide(set, cedar_cases_at(cases, i), &r)) {
+            fprintf(stderr, "emage-policy: request %zu cannot be decided: "
+                    "over a limit\n", i);
+            break;
+        }
+
+        emage_buf_add_c(&b, "{\"decision\":");
+        emage_buf_add_c(&b, (r.decision == CEDAR_ALLOW) ? "\"allow\""
+                                                        : "\"deny\"");
+        emage_buf_add_c(&b, ",\"reason\":");
+        ok = policy_ids(&b, set, r.reason, r.reason_n);
+        emage_buf_add_c(&b, ",\"errors\":");
+        ok = policy_ids(&b, set, r.errors, r.errors_n) && ok;
+
+        if (!ok || emage_buf_add_c(&b, "}\n") != EMAGE_OK
+            || fwrite(b.data, 1, b.len, stdout) != b.len)
+        {
+            fputs("emage-policy: cannot write the answer\n", stderr);
+            break;
+        }
+    }
+
+    emage_buf_free(&b);
+
+    if (i != cedar_cases_count(cases) || fflush(stdout) != 0) {
+        return POLICY_USAGE;
+    }
+
+    return POLICY_OK;
+}
+
+
+static int
+policy_authorize(int argc, char **argv)
+{
+    int                status;
+    const char        *policies, *schema, *entities, *requests;
+    emage_buf_t        b, q;
+    cedar_set_t       *set;
+    emage_error_t      err;
+    cedar_cases_t     *cases;
+    cedar_entities_t  *ents;
+    policy_option_t    options[] = {
+        { "--policies", &policies },
+        { "--schema", &schema },
+        { "--entities", &entities },
+        { "--requests", &requests }
+    };
+
+    policies = schema = entities = requests = NULL;
+
+    if (policy_options(argc, argv, options, 4, NULL) != POLICY_OK) {
+        return POLICY_USAGE;
+    }
+
+    if (policies == NULL || entities == NULL || requests == NULL) {
+        fputs("emage-policy: authorize needs --policies, --entities and "
+              "--requests\n", stderr);
+        return POLICY_USAGE;
+    }
+
+    status = POLICY_USAGE;
+    cases = NULL;
+    ents = NULL;
+    err.text[0] = '\0';
+    emage_buf_init(&b, 0);
+    emage_buf_init(&q, 0);
+
+    if (cedar_set_create(&set, &(cedar_options_t) { 0, true }, &err)
+        != EMAGE_OK)
+    {
+        fprintf(stderr, "emage-policy: %s\n", err.text);
+        return POLICY_USAGE;
+    }
+
+    if ((schema != NULL && !policy_add(set, schema, true))
+        || !policy_add(set, policies, false)
+        || !policy_read(entities, &b) || !policy_read(requests, &q))
+    {
+        goto done;
+    }
+
+    if (cedar_set_finish(set, &err) != EMAGE_OK
+        || cedar_entities_load(set, emage_str_c(policy_base(entities)),
+                               (emage_str_t) { b.data, b.len }, &ents, &err)
+           != EMAGE_OK
+        || cedar_cases_load(set, ents, emage_str_c(policy_base(requests)),
+                            (emage_str_t) { q.data, q.len }, &cases, &err)
+           != EMAGE_OK)
+    {
+        fprintf(stderr, "%s\n", err.text);
+        goto done;
+    }
+
+    status = policy_answer(set, cases);
+
+done:
+
+    cedar_cases_destroy(cases);
+    cedar_entities_destroy(ents);
+    cedar_set_destroy(set);
+    emage_buf_free(&b);
+    emage_buf_free(&q);
+
+    return status;
+}
+
+
+static int
+policy_check(int argc, char **argv)
+{
+    int              status;
+    size_t           i;
+    const char      *dir;
+    emage_rc_t       rc;
+    cedar_set_t     *set;
+    emage_error_t    err;
+    policy_check_t   check;
+
+    dir = NULL;
+
+    if (policy_options(argc, argv, NULL, 0, &dir) != POLICY_OK) {
+        return POLICY_USAGE;
+    }
+
+    if (dir == NULL) {
+        fputs("emage-policy: check needs a directory; see --help\n", stderr);
+        return POLICY_USAGE;
+    }
+
+    memset(&check, 0, sizeof(check));
+    err.text[0] = '\0';
+
+    if (cedar_set_create(&set, &(cedar_options_t) { 0, true }, &err)
+        != EMAGE_OK)
+    {
+        fprintf(stderr, "emage-policy: %s\n", err.text);
+        return POLICY_USAGE;
+    }
+
+    rc = cedar_set_add_directory(set, dir, &err);
+
+    if (rc == EMAGE_OK) {
+        rc = cedar_set_finish(set, &err);
+    }
+
+    if (rc != EMAGE_OK) {
+        fprintf(stderr, "%s\n", err.text);
+        cedar_set_destroy(set);
+        return (rc == EMAGE_ERROR) ? POLICY_FAILED : POLICY_USAGE;
+    }
+
+    if (!cedar_set_has_schema(set)) {
+        fprintf(stderr, "%s: no *.cedarschema in it, so that nothing can be "
+                "validated; add one\n", dir);
+        check.problems++;
+
+    } else if (cedar_set_validate(set, policy_report, &check)
+               == EMAGE_NOMEM)
+    {
+        fputs("emage-policy: no memory to validate with\n", stderr);
+        check.problems++;
+    }
+
+    (void) cedar_set_lint(set, policy_report, &check);
+
+    check.used = calloc(cedar_policy_count(set) + 1, sizeof(uint32_t));
+    status = (check.used == NULL) ? POLICY_USAGE
+                                  : policy_run_cases(set, dir, &check);
+
+    printf("%zu policies, %zu problem%s, %zu of %zu cases as expected, "
+           "revision %.16s\n", cedar_policy_count(set), check.problems,
+           check.problems == 1 ? "" : "s", check.cases - check.failed,
+           check.cases, cedar_set_digest(set));
+
+    for (i = 0; check.cases != 0 && i < cedar_policy_count(set); i++) {
+        if (check.used[i] == 0) {
+            printf("no case reaches %.*s\n",
+                   (int) cedar_policy_id(set, i).len,
+                   cedar_policy_id(set, i).data);
+        }
+    }
+
+    free(check.used);
+    cedar_set_destroy(set);
+
+    if (status != POLICY_OK) {
+        return status;
+    }
+
+    return (check.problems == 0 && check.failed == 0) ? POLICY_OK
+                                                      : POLICY_FAILED;
+}
+
+
+static int
+policy_run_cases(const cedar_set_t *set, const char *dir,
+    policy_check_t *check)
+{
+    int              i, n;
+    bool             ok;
+    char             path[4096];
+    size_t           len;
+    struct dirent  **list;
+
+    n = scandir(dir, &list, NULL, alphasort);
+
+    if (n < 0) {
+        fprintf(stderr, "emage-policy: %s: %s\n", dir, strerror(errno));
+        return POLICY_USAGE;
+    }
+
+    for (i = 0, ok = true; i < n; i++) {
+        len = strlen(list[i]->d_name);
+
+        if (ok && list[i]->d_name[0] != '.' && len > 10
+            && strcmp(list[i]->d_name + len - 10, ".case.json") == 0)
+        {
+            snprintf(path, sizeof(path), "%s/%s", dir, list[i]->d_name);
+            ok = policy_run_file(set, path, check);
+        }
+
+        free(list[i]);
+    }
+
+    free(list);
+
+    return ok ? POLICY_OK : POLICY_USAGE;
+}
+
+
+static bool
+policy_run_file(const cedar_set_t *set, const char *path,
+    policy_check_t *check)
+{
+    size_t          i;
+    emage_rc_t      rc;
+    emage_buf_t     b;
+    emage_error_t   err;
+    cedar_cases_t  *cases;
+
+    if (!policy_read(path, &b)) {
+        return false;
+    }
+
+    rc = cedar_cases_load(set, NULL, emage_str_c(policy_base(path)),
+                          (emage_str_t) { b.data, b.len }, &cases, &err);
+    emage_buf_free(&b);
+
+    if (rc != EMAGE_OK) {
+        fprintf(stderr, "%s\n", err.text);
+        check->problems++;
+        return rc == EMAGE_ERROR;
+    }
+
+    for (i = 0; i < cedar_cases_count(cases); i++) {
+        policy_run_case(set, policy_base(path), cedar_cases_at(cases, i),
+                        check);
+    }
+
+    cedar_cases_destroy(cases);
+
+    return true;
+}
+
+
+static void
+policy_run_case(const cedar_set_t *set, const char *file,
+    const cedar_case_t *c, policy_check_t *check)
+{
+    uint32_t        i;
+    cedar_result_t  r;
+
+    check->cases++;
+
+    if (!policy_decide(set, c, &r)) {
+        fprintf(stderr, "%s: %.*s: cannot be decided: over a limit\n", file,
+                (int) c->name.len, c->name.data);
+        check->failed++;
+        return;
+    }
+
+    for (i = 0; i < r.reason_n; i++) {
+        check->used[r.reason[i]]++;
+    }
+
+    if (!c->expected) {
+        fprintf(stderr, "%s: %.*s: says no decision; add \"decision\" and "
+                "\"reason\"\n", file, (int) c->name.len, c->name.data);
+        check->failed++;
+
+    } else if (c->decision != r.decision
+               || !policy_same(set, r.reason, r.reason_n, c->reason,
+                               c->reason_n)
+               || !policy_same(set, r.errors, r.errors_n, c->errors,
+                               c->errors_n))
+    {
+        check->failed++;
+        policy_case_failed(set, file, c, &r);
+    }
+}
+
+
+/* The same ids in any order. */
+
+static bool
+policy_same(const cedar_set_t *set, const uint32_t *list, uint32_t n,
+    const emage_str_t *ids, uint32_t ids_n)
+{
+    uint32_t  i, k;
+
+    for (i = 0; n == ids_n && i < n; i++) {
+
+        for (k = 0; k < n; k++) {
+            if (emage_str_eq(cedar_policy_id(set, list[i]), ids[k])) {
+                break;
+            }
+        }
+
+        if (k == n) {
+            return false;
+        }
+    }
+
+    return n == ids_n;
+}
+
+
+static void
+policy_case_failed(const cedar_set_t *set, const char *file,
+    const cedar_case_t *c, const cedar_result_t *r)
+{
+    uint32_t     i;
+    emage_buf_t  b;
+
+    static char  scratch[65536] __attribute__((aligned(16)));
+
+    emage_buf_init(&b, 65536);
+    emage_buf_add_c(&b, (r->decision == CEDAR_ALLOW) ? "allow" : "deny");
+    emage_buf_add_c(&b, " for ");
+    policy_ids(&b, set, r->reason, r->reason_n);
+    emage_buf_add_c(&b, ", errors ");
+    policy_ids(&b, set, r->errors, r->errors_n);
+
+    fprintf(stderr, "%s: %.*s: expected %s for", file, (int) c->name.len,
+            c->name.data, (c->decision == CEDAR_ALLOW) ? "allow" : "deny");
+
+    for (i = 0; i < c->reason_n; i++) {
+        fprintf(stderr, " %.*s", (int) c->reason[i].len, c->reason[i].data);
+    }
+
+    fprintf(stderr, "%s, got %s\n", c->reason_n == 0 ? " no policy" : "",
+            b.failed ? "?" : emage_buf_cstr(&b));
+    emage_buf_free(&b);
+
+    for (i = 0; i < r->errors_n; i++) {
+        fprintf(stderr, "    %.*s: %s\n",
+                (int) cedar_policy_id(set, r->errors[i]).len,
+                cedar_policy_id(set, r->errors[i]).data,
+                cedar_explain(set, r->errors[i], c->request, c->entities,
+                              scratch, sizeof(scratch)));
+    }
+}

@@ -1,0 +1,669 @@
+/*
+ * Copyright (C) The e-mage authors
+ *
+ * Entities and values from JSON.
+ */
+
+
+#include "cedar_json.h"
+
+#include <stdio.h>
+
+
+#define CEDAR_ENTITIES_MAX  (64 * 1024 * 1024)
+
+
+static bool cedar_json_escape(cedar_json_t *j, const json_t *o,
+    const cedar_type_t *expect, cedar_value_t *v, bool *done);
+static bool cedar_json_extension(cedar_json_t *j, const json_t *o,
+    cedar_value_t *v);
+static bool cedar_json_construct(cedar_json_t *j, cedar_fn_t fn,
+    emage_str_t text, cedar_value_t *v);
+static bool cedar_json_record(cedar_json_t *j, const json_t *o,
+    const cedar_type_t *expect, uint32_t depth, cedar_value_t *v);
+static bool cedar_json_set(cedar_json_t *j, const json_t *o,
+    const cedar_type_t *expect, uint32_t depth, cedar_value_t *v);
+static cedar_fn_t cedar_json_fn(const cedar_type_t *t);
+static bool cedar_json_entity(cedar_json_t *j, const json_t *o,
+    cedar_ent_t *ent);
+static bool cedar_json_tags(cedar_json_t *j, const json_t *o,
+    const cedar_type_t *type, cedar_value_t *v);
+static bool cedar_json_parents(cedar_json_t *j, const json_t *o,
+    cedar_ent_t *ent);
+static int cedar_field_cmp(const void *a, const void *b);
+
+
+json_t *
+cedar_json_parse(emage_str_t name, emage_str_t text, emage_error_t *err)
+{
+    json_t        *root;
+    json_error_t   e;
+
+    if (text.len > CEDAR_MAX_JSON) {
+        emage_error_set(err, "%.*s: larger than %d bytes; split it",
+                        (int) name.len, name.data, CEDAR_MAX_JSON);
+        return NULL;
+    }
+
+    root = json_loadb(text.data == NULL ? "" : text.data, text.len,
+                      JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
+
+    if (root == NULL) {
+        emage_error_set(err, "%.*s:%d:%d: %s", (int) name.len, name.data,
+                        e.line, e.column, e.text);
+    }
+
+    return root;
+}
+
+
+bool
+cedar_json_fail(cedar_json_t *j, const char *what)
+{
+    if (!j->failed) {
+        emage_error_set(j->err, "%.*s: %s %zu%s%s: %s", (int) j->name.len,
+                        j->name.data, j->list, j->index,
+                        j->part == NULL ? "" : ", ",
+                        j->part == NULL ? "" : j->part, what);
+    }
+
+    j->failed = true;
+
+    return false;
+}
+
+
+bool
+cedar_json_nomem(cedar_json_t *j)
+{
+    j->nomem = true;
+
+    return cedar_json_fail(j, "no memory, or over the limit for entities; "
+                           "split the file");
+}
+
+
+emage_rc_t
+cedar_json_rc(const cedar_json_t *j)
+{
+    return j->nomem ? EMAGE_NOMEM : j->failed ? EMAGE_ERROR : EMAGE_OK;
+}
+
+
+bool
+cedar_json_string(cedar_json_t *j, const json_t *s, emage_str_t *out)
+{
+    emage_str_t  raw;
+
+    if (!json_is_string(s)) {
+        return cedar_json_fail(j, "expected a string");
+    }
+
+    raw = (emage_str_t) { json_string_value(s), json_string_length(s) };
+
+    return cedar_strdup(&j->e->arena, raw, out) || cedar_json_nomem(j);
+}
+
+
+/* {"type", "id"}, or the same in {"__entity": ..}. */
+
+bool
+cedar_json_uid(cedar_json_t *j, const json_t *o, cedar_value_t *v)
+{
+    emage_str_t     id, name;
+    const json_t   *inner, *type;
+    cedar_symbol_t  sym;
+
+    inner = json_object_get(o, "__entity");
+
+    if (inner != NULL) {
+        o = inner;
+    }
+
+    type = json_object_get(o, "type");
+
+    if (!json_is_string(type) || !json_is_string(json_object_get(o, "id"))
+        || json_object_size(o) != 2)
+    {
+        return cedar_json_fail(j, "expected an entity: {\"type\": \"...\", "
+                               "\"id\": \"...\"}");
+    }
+
+    if (!cedar_json_string(j, json_object_get(o, "id"), &id)) {
+        return false;
+    }
+
+    name = (emage_str_t) { json_string_value(type),
+                           json_string_length(type) };
+
+    sym = cedar_symbol_intern(&j->e->symbols, name);
+
+    if (sym == CEDAR_NO_SYMBOL) {
+        return cedar_json_nomem(j);
+    }
+
+    *v = cedar_value_uid(sym, id);
+
+    return true;
+}
+
+
+static cedar_fn_t
+cedar_json_fn(const cedar_type_t *t)
+{
+    switch (t == NULL ? 0 : t->kind) {
+
+    case CEDAR_T_IP:
+        return CEDAR_FN_IP;
+
+    case CEDAR_T_DECIMAL:
+        return CEDAR_FN_DECIMAL;
+
+    case CEDAR_T_DATETIME:
+        return CEDAR_FN_DATETIME;
+
+    case CEDAR_T_DURATION:
+        return CEDAR_FN_DURATION;
+
+    default:
+        return CEDAR_FN_NONE;
+    }
+}
+
+
+static bool
+cedar_json_construct(cedar_json_t *j, cedar_fn_t fn, emage_str_t text,
+    cedar_value_t *v)
+{
+    const char  *fault;
+
+    fault = cedar_fn_construct(fn, text, &j->e->arena, v);
+
+    if (fault == NULL) {
+        return true;
+    }
+
+    return j->e->arena.failed ? cedar_json_nomem(j)
+                              : cedar_json_fail(j, fault);
+}
+
+
+/* {"fn": "ip", "arg": "..."} */
+
+static bool
+cedar_json_extension(cedar_json_t *j, const json_t *o, cedar_value_t *v)
+{
+    cedar_fn_t     fn;
+    emage_str_t    name, text;
+    cedar_value_t  base, arg;
+    const json_t  *f, *a;
+
+    f = json_object_get(o, "fn");
+    a = json_object_get(o, "arg");
+
+    if (!json_is_string(f) || json_object_size(o) != 2) {
+        return cedar_json_fail(j, "expected an extension value: {\"fn\": "
+                               "\"...\", \"arg\": \"...\"}");
+    }
+
+    name = (emage_str_t) { json_string_value(f), json_string_length(f) };
+    fn = cedar_fn_find(name);
+
+    /* what Cedar writes for a datetime: an offset from a constant */
+
+    if (fn == CEDAR_FN_OFFSET) {
+        a = json_object_get(o, "args");
+
+        if (json_array_size(a) != 2
+            || !cedar_json_value(j, json_array_get(a, 0), NULL, 1, &base)
+            || !cedar_json_value(j, json_array_get(a, 1), NULL, 1, &arg)
+            || base.kind != CEDAR_DATETIME || arg.kind != CEDAR_DURATION
+            || __builtin_add_overflow(base.u.i, arg.u.i, &base.u.i))
+        {
+            return cedar_json_fail(j, "\"offset\" needs a datetime and a "
+                                   "duration in \"args\"");
+        }
+
+        *v = base;
+        return true;
+    }
+
+    if (fn < CEDAR_FN_IP || fn > CEDAR_FN_DURATION || !json_is_string(a)) {
+        return cedar_json_fail(j, "no such extension: use ip, decimal, "
+                               "datetime or duration, of a string");
+    }
+
+    text = (emage_str_t) { json_string_value(a), json_string_length(a) };
+
+    return cedar_json_construct(j, fn, text, v);
+}
+
+
+/* The escapes, and the implicit forms of what the schema expects. */
+
+static bool
+cedar_json_escape(cedar_json_t *j, const json_t *o,
+    const cedar_type_t *expect, cedar_value_t *v, bool *done)
+{
+    cedar_fn_t     fn;
+    const json_t  *inner;
+
+    *done = true;
+    fn = cedar_json_fn(expect);
+
+    if (json_is_string(o) && fn != CEDAR_FN_NONE) {
+        return cedar_json_construct(j, fn, (emage_str_t) {
+                                    json_string_value(o),
+                                    json_string_length(o) }, v);
+    }
+
+    if (json_is_object(o)) {
+
+        if (json_object_get(o, "__expr") != NULL) {
+            return cedar_json_fail(j, "\"__expr\" is not supported; use "
+                                   "\"__entity\" or \"__extn\"");
+        }
+
+        if (json_object_get(o, "__entity") != NULL
+            && json_object_size(o) == 1)
+        {
+            return cedar_json_uid(j, o, v);
+        }
+
+        inner = json_object_get(o, "__extn");
+
+        if (inner != NULL && json_object_size(o) == 1) {
+            return cedar_json_extension(j, inner, v);
+        }
+
+        if (expect != NULL && expect->kind == CEDAR_T_ENTITY) {
+            return cedar_json_uid(j, o, v);
+        }
+
+        if (fn != CEDAR_FN_NONE) {
+            return cedar_json_extension(j, o, v);
+        }
+    }
+
+    *done = false;
+
+    return true;
+}
+
+
+bool
+cedar_json_value(cedar_json_t *j, const json_t *o,
+    const cedar_type_t *expect, uint32_t depth, cedar_value_t *v)
+{
+    bool         done;
+    emage_str_t  s;
+
+    if (depth > CEDAR_MAX_DEPTH) {
+        return cedar_json_fail(j, "nested too deep; flatten it");
+    }
+
+    if (!cedar_json_escape(j, o, expect, v, &done)) {
+        return false;
+    }
+
+    if (done) {
+        return true;
+    }
+
+    switch (o == NULL ? JSON_NULL : json_typeof(o)) {
+
+    case JSON_TRUE:
+    case JSON_FALSE:
+        *v = cedar_value_bool(json_is_true(o));
+        return true;
+
+    case JSON_INTEGER:
+        *v = cedar_value_int(CEDAR_LONG, json_integer_value(o));
+        return true;
+
+    case JSON_STRING:
+        if (!cedar_json_string(j, o, &s)) {
+            return false;
+        }
+
+        *v = cedar_value_string(s);
+        return true;
+
+    case JSON_ARRAY:
+        return cedar_json_set(j, o, expect, depth, v);
+
+    case JSON_OBJECT:
+        return cedar_json_record(j, o, expect, depth, v);
+
+    default:
+        return cedar_json_fail(j, "Cedar has no null and no fractions; leave "
+                               "it out, or use decimal");
+    }
+}
+
+
+static bool
+cedar_json_set(cedar_json_t *j, const json_t *o, const cedar_type_t *expect,
+    uint32_t depth, cedar_value_t *v)
+{
+    size_t               i, n;
+    cedar_value_t       *list;
+    const cedar_type_t  *elem;
+
+    n = json_array_size(o);
+    elem = (expect != NULL && expect->kind == CEDAR_T_SET) ? expect->elem
+                                                           : NULL;
+
+    list = cedar_array(&j->e->arena, n, sizeof(cedar_value_t));
+    if (list == NULL) {
+        return cedar_json_nomem(j);
+    }
+
+    for (i = 0; i < n; i++) {
+        if (!cedar_json_value(j, json_array_get(o, i), elem, depth + 1,
+                              &list[i]))
+        {
+            return false;
+        }
+    }
+
+    *v = cedar_value(CEDAR_SET);
+    v->len = cedar_set_normalise(list, n);
+    v->u.set = list;
+
+    return true;
+}
+
+
+static int
+cedar_field_cmp(const void *a, const void *b)
+{
+    const cedar_field_t  *f, *g;
+
+    f = a;
+    g = b;
+
+    return (f->name < g->name) ? -1 : (f->name > g->name);
+}
+
+
+static bool
+cedar_json_record(cedar_json_t *j, const json_t *o,
+    const cedar_type_t *expect, uint32_t depth, cedar_value_t *v)
+{
+    size_t               n;
+    void                *it;
+    json_t              *object;
+    emage_str_t          name;
+    cedar_field_t       *f;
+    const cedar_attr_t  *attr;
+
+    if (!json_is_object(o)) {
+        return cedar_json_fail(j, "expected a record: {...}");
+    }
+
+    object = (json_t *) o;
+    n = 0;
+
+    f = cedar_array(&j->e->arena, json_object_size(o), sizeof(*f));
+    if (f == NULL) {
+        return cedar_json_nomem(j);
+    }
+
+    for (it = json_object_iter(object); it != NULL;
+         it = json_object_iter_next(object, it))
+    {
+        name = (emage_str_t) { json_object_iter_key(it),
+                               json_object_iter_key_len(it) };
+
+        f[n].name = cedar_symbol_intern(&j->e->symbols, name);
+
+        if (f[n].name == CEDAR_NO_SYMBOL) {
+            return cedar_json_nomem(j);
+        }
+
+        attr = (expect != NULL && expect->kind == CEDAR_T_RECORD)
+               ? cedar_type_attr(expect, f[n].name) : NULL;
+
+        if (!cedar_json_value(j, json_object_iter_value(it),
+                              attr == NULL ? NULL : attr->type, depth + 1,
+                              &f[n].value))
+        {
+            return false;
+        }
+
+        n++;
+    }
+
+    qsort(f, n, sizeof(*f), cedar_field_cmp);
+
+    *v = cedar_value(CEDAR_RECORD);
+    v->len = n;
+    v->u.rec = f;
+
+    return true;
+}
+
+
+static bool
+cedar_json_tags(cedar_json_t *j, const json_t *o, const cedar_type_t *type,
+    cedar_value_t *v)
+{
+    uint32_t       i;
+    cedar_attr_t  *attrs;
+    cedar_type_t   record;
+
+    /* all tags have one type: a record of as many names */
+
+    if (!cedar_json_record(j, o, NULL, 0, v)) {
+        return false;
+    }
+
+    if (type == NULL) {
+        return true;
+    }
+
+    attrs = cedar_array(&j->e->arena, v->len, sizeof(cedar_attr_t));
+    if (attrs == NULL) {
+        return cedar_json_nomem(j);
+    }
+
+    for (i = 0; i < v->len; i++) {
+        attrs[i].name = v->u.rec[i].name;
+        attrs[i].required = false;
+        attrs[i].type = (cedar_type_t *) type;
+    }
+
+    memset(&record, 0, sizeof(record));
+    record.kind = CEDAR_T_RECORD;
+    record.attrs = attrs;
+    record.n = v->len;
+
+    return cedar_json_record(j, o, &record, 0, v);
+}
+
+
+static bool
+cedar_json_parents(cedar_json_t *j, const json_t *o, cedar_ent_t *ent)
+{
+    size_t  i, n;
+
+    if (!json_is_array(o)) {
+        return cedar_json_fail(j, "expected an array of entities");
+    }
+
+    n = json_array_size(o);
+
+    ent->parents = cedar_array(&j->e->arena, n, sizeof(cedar_value_t));
+    if (ent->parents == NULL) {
+        return cedar_json_nomem(j);
+    }
+
+    for (i = 0; i < n; i++) {
+        if (!cedar_json_uid(j, json_array_get(o, i), &ent->parents[i])) {
+            return false;
+        }
+    }
+
+    ent->parents_n = cedar_set_normalise(ent->parents, n);
+
+    return true;
+}
+
+
+static bool
+cedar_json_entity(cedar_json_t *j, const json_t *o, cedar_ent_t *ent)
+{
+    json_t                     *attrs, *parents, *tags;
+    const cedar_entity_type_t  *type;
+
+    memset(ent, 0, sizeof(cedar_ent_t));
+    ent->attrs = cedar_value(CEDAR_RECORD);
+    ent->tags = cedar_value(CEDAR_RECORD);
+
+    j->part = "uid";
+
+    if (!cedar_json_uid(j, json_object_get(o, "uid"), &ent->uid)) {
+        return false;
+    }
+
+    type = cedar_schema_entity(j->e->set, ent->uid.sym);
+    attrs = json_object_get(o, "attrs");
+    parents = json_object_get(o, "parents");
+    tags = json_object_get(o, "tags");
+
+    if (json_object_size(o) != (size_t) 1 + (attrs != NULL)
+        + (parents != NULL) + (tags != NULL))
+    {
+        return cedar_json_fail(j, "an entity has uid, attrs, parents and "
+                               "tags; remove the rest");
+    }
+
+    j->part = "attrs";
+
+    if (attrs != NULL
+        && !cedar_json_record(j, attrs, type == NULL ? NULL : type->attrs, 0,
+                              &ent->attrs))
+    {
+        return false;
+    }
+
+    j->part = "tags";
+
+    if (tags != NULL
+        && !cedar_json_tags(j, tags, type == NULL ? NULL : type->tags,
+                            &ent->tags))
+    {
+        return false;
+    }
+
+    j->part = "parents";
+
+    return parents == NULL || cedar_json_parents(j, parents, ent);
+}
+
+
+emage_rc_t
+cedar_json_entities(cedar_json_t *j, const json_t *array)
+{
+    size_t             i, n;
+    cedar_entities_t  *e;
+
+    e = j->e;
+    j->list = "entity";
+    j->index = 0;
+
+    n = json_array_size(array);
+
+    if (!json_is_array(array) || n > CEDAR_MAX_ENTITIES) {
+        cedar_json_fail(j, "expected an array of at most 100000 entities");
+        return EMAGE_ERROR;
+    }
+
+    e->ents = cedar_array(&e->arena, n, sizeof(cedar_ent_t));
+    if (e->ents == NULL) {
+        cedar_json_nomem(j);
+        return EMAGE_NOMEM;
+    }
+
+    for (i = 0; i < n; i++) {
+        j->index = i;
+        j->part = NULL;
+
+        if (!cedar_json_entity(j, json_array_get(array, i), &e->ents[i])) {
+            return cedar_json_rc(j);
+        }
+    }
+
+    e->n = n;
+
+    return cedar_entities_close(e, j->name, j->err);
+}
+
+
+emage_rc_t
+cedar_entities_create(const cedar_set_t *set, cedar_entities_t **entities,
+    emage_error_t *err)
+{
+    cedar_arena_t      arena;
+    cedar_entities_t  *e;
+
+    *entities = NULL;
+
+    if (!set->finished) {
+        emage_error_set(err, "the policy set is not finished; finish it "
+                        "before entities are loaded");
+        return EMAGE_ERROR;
+    }
+
+    cedar_arena_init(&arena, CEDAR_ENTITIES_MAX);
+    e = cedar_zalloc(&arena, sizeof(cedar_entities_t));
+
+    if (e != NULL) {
+        e->arena = arena;
+        e->set = set;
+
+        if (cedar_symbols_init(&e->symbols, &set->symbols, &e->arena)) {
+            *entities = e;
+            return EMAGE_OK;
+        }
+
+        arena = e->arena;
+    }
+
+    cedar_arena_free(&arena);
+    emage_error_set(err, "no memory for entities");
+
+    return EMAGE_NOMEM;
+}
+
+
+emage_rc_t
+cedar_entities_load(const cedar_set_t *set, emage_str_t name,
+    emage_str_t text, cedar_entities_t **entities, emage_error_t *err)
+{
+    json_t        *root;
+    emage_rc_t     rc;
+    cedar_json_t   j;
+
+    memset(&j, 0, sizeof(j));
+    j.name = name;
+    j.err = err;
+
+    rc = cedar_entities_create(set, entities, err);
+    if (rc != EMAGE_OK) {
+        return rc;
+    }
+
+    j.e = *entities;
+    root = cedar_json_parse(name, text, err);
+    rc = (root == NULL) ? EMAGE_ERROR : cedar_json_entities(&j, root);
+    json_decref(root);
+
+    if (rc != EMAGE_OK) {
+        cedar_entities_destroy(*entities);
+        *entities = NULL;
+    }
+
+    return rc;
+}

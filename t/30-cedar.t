@@ -1,0 +1,241 @@
+#!/usr/bin/perl
+
+# Copyright (C) The e-mage authors
+
+# Cedar's public integration tests, through emage-policy: the hand-written
+# ones all, of the generated corpus every eighth, or all with
+# EMAGE_CEDAR_ALL=1.  Without the archive a few cases stand below.
+
+use warnings;
+use strict;
+
+use Test::More;
+use File::Basename qw/ dirname /;
+use File::Temp qw/ tempdir /;
+use IPC::Open3;
+use JSON::PP;
+
+my $top = dirname(__FILE__) . '/..';
+my $tool = "$top/build/bin/emage-policy";
+my $shared = $ENV{EMAGE_SHARED} // "$top/../shared";
+my $archive = "$shared/cedar/cedar-integration-tests.tar.xz";
+my $dir = tempdir(CLEANUP => 1);
+my $json = JSON::PP->new->utf8->canonical;
+
+plan skip_all => 'build/bin/emage-policy is not built' unless -x $tool;
+
+my %seen = (validate => 0, validated => 0, decide => 0, decided => 0);
+my @differ;
+
+small();
+
+SKIP: {
+	skip 'no ../shared/cedar/cedar-integration-tests.tar.xz', 4
+		unless -r $archive;
+
+	system('tar', '-xJf', $archive, '-C', $dir) == 0
+		or die "cannot unpack $archive";
+
+	my ($root) = grep { -d "$_/corpus-tests" } ($dir, glob("$dir/*"));
+	die "no corpus-tests in $archive" unless defined $root;
+
+	run_all($root, 'hand-written tests', sort glob("$root/tests/*/*.json"));
+
+	my @corpus = grep { !/\.entities\.json$/ }
+		sort glob("$root/corpus-tests/*.json");
+
+	unless ($ENV{EMAGE_CEDAR_ALL}) {
+		my $i = 0;
+		@corpus = grep { $i++ % 8 == 0 } @corpus;
+	}
+
+	run_all($root, 'corpus', @corpus);
+}
+
+done_testing();
+
+###############################################################################
+
+sub run_all {
+	my ($root, $name, @files) = @_;
+
+	@differ = ();
+	$seen{$_} = 0 for keys %seen;
+
+	run_one($root, $_) for @files;
+
+	diag("$name: $_") for @differ > 20 ? @differ[0 .. 19] : @differ;
+
+	is($seen{validated}, $seen{validate},
+		"$name: verdicts agree, $seen{validated}/$seen{validate}");
+	is($seen{decided}, $seen{decide},
+		"$name: decisions agree, $seen{decided}/$seen{decide}");
+
+	note("$name: $seen{validated}/$seen{validate} verdicts, "
+		. "$seen{decided}/$seen{decide} decisions");
+}
+
+sub run_one {
+	my ($root, $file) = @_;
+
+	my $test = $json->decode(slurp($file));
+	my ($short) = $file =~ m!([^/]+/[^/]+)\.json$!;
+	my @schema = ('--schema', "$root/$test->{schema}");
+	my @policies = ('--policies', "$root/$test->{policies}");
+
+	my ($status, $out, $err) = tool('validate', @policies, @schema);
+
+	$seen{validate}++;
+
+	if ($status == ($test->{shouldValidate} ? 0 : 1)) {
+		$seen{validated}++;
+
+	} else {
+		push @differ, "$short: validate gave $status, should be "
+			. ($test->{shouldValidate} ? 'valid' : 'not valid')
+			. " $err";
+	}
+
+	my $requests = $test->{requests};
+	return unless @$requests;
+
+	spew("$dir/requests.json", $json->encode($requests));
+
+	($status, $out, $err) = tool('authorize', @policies, @schema,
+		'--entities', "$root/$test->{entities}",
+		'--requests', "$dir/requests.json");
+
+	my @lines = split(/\n/, $out);
+
+	for my $i (0 .. $#$requests) {
+		my $r = $requests->[$i];
+		my $want = $json->encode({ decision => $r->{decision},
+			reason => [ sort @{$r->{reason}} ],
+			errors => [ sort @{$r->{errors}} ] });
+		my $got = defined $lines[$i]
+			? $json->encode($json->decode($lines[$i])) : "nothing $err";
+
+		$seen{decide}++;
+
+		if ($got eq $want) {
+			$seen{decided}++;
+
+		} else {
+			push @differ, "$short, request $i: want $want, got $got";
+		}
+	}
+}
+
+sub small {
+	spew("$dir/s.cedarschema", <<'EOF');
+entity Team;
+entity User in [Team] { age: Long, nick?: String };
+entity Doc { owner: User };
+action read, write appliesTo {
+    principal: [User], resource: [Doc], context: { ip?: ipaddr }
+};
+EOF
+
+	spew("$dir/p.cedar", <<'EOF');
+permit (principal in Team::"a", action == Action::"read", resource);
+@id("owner")
+permit (principal, action, resource) when { resource.owner == principal };
+forbid (principal, action, resource)
+when { context has ip && context.ip.isInRange(ip("10.0.0.0/8")) };
+forbid (principal, action == Action::"write", resource)
+when { principal.age + 9223372036854775807 < 0 };
+EOF
+
+	spew("$dir/e.json", <<'EOF');
+[
+ {"uid": {"type": "User", "id": "ann"}, "attrs": {"age": 30},
+  "parents": [{"type": "Team", "id": "a"}]},
+ {"uid": {"type": "User", "id": "bob"}, "attrs": {"age": -3}, "parents": []},
+ {"uid": {"type": "Doc", "id": "d"},
+  "attrs": {"owner": {"type": "User", "id": "bob"}}, "parents": []}
+]
+EOF
+
+	my @requests = map {
+		{ principal => { type => 'User', id => $_->[0] },
+		  action => { type => 'Action', id => $_->[1] },
+		  resource => { type => 'Doc', id => 'd' },
+		  context => $_->[2] ? { ip => $_->[2] } : {} }
+	} ([ 'ann', 'read' ], [ 'ann', 'write' ], [ 'bob', 'write' ],
+	   [ 'bob', 'read', '10.1.2.3' ], [ 'eve', 'read' ]);
+
+	spew("$dir/r.json", $json->encode(\@requests));
+
+	my ($status, $out, $err) = tool('validate', '--policies',
+		"$dir/p.cedar", '--schema', "$dir/s.cedarschema");
+
+	is($status, 0, 'small set is valid');
+	is($err, '', 'and nothing is said of it');
+
+	($status, $out) = tool('authorize', '--policies', "$dir/p.cedar",
+		'--schema', "$dir/s.cedarschema", '--entities', "$dir/e.json",
+		'--requests', "$dir/r.json");
+
+	is($status, 0, 'small set answers');
+	is($out, <<'EOF', 'with decisions, reasons and errors');
+{"decision":"allow","reason":["policy0"],"errors":[]}
+{"decision":"deny","reason":[],"errors":["policy3"]}
+{"decision":"allow","reason":["owner"],"errors":[]}
+{"decision":"deny","reason":["policy2"],"errors":[]}
+{"decision":"deny","reason":[],"errors":[]}
+EOF
+
+	spew("$dir/bad.cedar", "permit (principal, action, resource)\n"
+		. "when { principal.nick == \"x\" };\n");
+
+	($status, $out, $err) = tool('validate', '--policies',
+		"$dir/bad.cedar", '--schema', "$dir/s.cedarschema");
+
+	is($status, 1, 'optional attribute without has');
+	like($err, qr/^bad.cedar:2:8: attribute "nick" of User is optional/,
+		'says where');
+
+	spew("$dir/torn.cedar", "permit (principal, action resource);\n");
+
+	($status, $out, $err) = tool('validate', '--policies',
+		"$dir/torn.cedar", '--schema', "$dir/s.cedarschema");
+
+	is($status, 2, 'syntax error');
+	like($err, qr/^torn.cedar:1:27: expected /, 'says where');
+
+	($status, $out, $err) = tool('validate');
+	is($status, 2, 'wrong use');
+}
+
+sub tool {
+	my (@args) = @_;
+
+	open(my $out, '>', "$dir/out") or die $!;
+	open(my $err, '>', "$dir/err") or die $!;
+
+	my $pid = open3('<&STDIN', '>&' . fileno($out), '>&' . fileno($err),
+		$tool, @args);
+	waitpid($pid, 0);
+
+	return ($? & 127 ? "signal " . ($? & 127) : $? >> 8,
+		slurp("$dir/out"), slurp("$dir/err"));
+}
+
+sub slurp {
+	my ($file) = @_;
+
+	open(my $f, '<:raw', $file) or die "$file: $!";
+	local $/;
+
+	return <$f> // '';
+}
+
+sub spew {
+	my ($file, $text) = @_;
+
+	open(my $f, '>:raw', $file) or die "$file: $!";
+	print $f $text;
+	close($f) or die "$file: $!";
+}
+
+###############################################################################
