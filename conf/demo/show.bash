@@ -26,7 +26,7 @@ request() {
     say "  HTTP/$1 $2, $3 bytes, ${*:4}"
 
     if [ "$2" != 200 ]; then
-        jq -r '"  " + (.message // .error // tostring)' "$dir/tmp/answer" \
+        jq -r '"  \(.title): \(.detail)"' "$dir/tmp/answer" \
             2> /dev/null || sed 's/^/  /' "$dir/tmp/answer"
     fi
 
@@ -45,7 +45,7 @@ journal_since() {
     cat "$dir"/journal/access/*.jsonl | jq -rs --argjson n "$1" '
         sort_by(.time) | .[$n:][]
         | select(.type == "intent" or .type == "refusal" or .type == "outcome")
-        | "  journal: \(.type) \(.subject.id // .subject // "-")"
+        | "  journal: \(.type) \(.subject // "-")"
           + " \(.action // "") \(.study // "")"
           + (if .reasons then " because \(.reasons | join(", "))" else "" end)
           + (if .purpose then " [\(.purpose)]" else "" end)

@@ -170,25 +170,30 @@ sub issuer {
     $alg //= 'ES256';
     my $key = $self->path("$name.jwk");
 
-    spew($key, $self->tool_ok('emage-token', 'key', '--alg', $alg));
+    $self->tool_ok('emage-token', 'keygen', '--kty',
+                   $alg eq 'ES256' ? 'EC' : 'RSA', '--alg', $alg,
+                   '--out', $key);
     spew($self->path("$name.jwks"),
-         $self->tool_ok('emage-token', 'jwks', '--key', $key));
+         $self->tool_ok('emage-token', 'public', '--key', $key));
     $self->{issuers}{$name} = { key => $key, alg => $alg };
 }
 
 sub token {
     my ($self, %claims) = @_;
     my $name = delete $claims{issuer} // 'pro';
-    my $now = time();
+    my $now = int time();
 
-    %claims = (iss => "https://$name.example", aud => 'emage',
-               iat => int $now, exp => int $now + 3600,
-               jti => sprintf('%08x%08x', rand 2**32, rand 2**32), %claims);
-    delete $claims{$_} for grep { !defined $claims{$_} } keys %claims;
-    my $file = $self->path('claims.json');
-    spew($file, JSON::PP->new->canonical->encode(\%claims));
+    # a claim that is undef is left out; exp, which is always there, is null
+
+    %claims = (iss => "https://$name.example", aud => 'emage', iat => $now,
+               exp => $now + 3600, %claims);
+    delete $claims{$_} for grep { !defined $claims{$_} && $_ ne 'exp' }
+                           keys %claims;
+
     my $out = $self->tool_ok('emage-token', 'sign', '--key',
-                             $self->{issuers}{$name}{key}, $file);
+                             $self->{issuers}{$name}{key}, '--claims',
+                             JSON::PP->new->canonical->ascii
+                                 ->encode(\%claims));
     chomp $out;
     return $out;
 }
@@ -285,15 +290,17 @@ sub nginx_command {
     my ($self, @args) = @_;
     my $d = $self->{dir};
 
-    return ((glob("$build/obj/.asan") || $build =~ /asan/
-             ? ('env', 'LD_PRELOAD=' . asan_libraries()) : ()),
+    return (($build =~ /asan/ ? ('env', 'LD_PRELOAD=' . asan_libraries()) : ()),
             '/usr/sbin/nginx', '-p', $d, '-c', "$d/nginx.conf",
             '-e', "$d/logs/error.log", @args);
 }
 
+my $asan;
+
 sub asan_libraries {
-    return join ':', map { chomp(my $p = `gcc -print-file-name=$_`); $p }
-                     qw(libasan.so libubsan.so);
+    return $asan //= join ':',
+        map { chomp(my $p = `gcc -print-file-name=$_`); $p }
+        qw(libasan.so libubsan.so);
 }
 
 # nginx -t on a configuration: (exit status, what it says).
