@@ -37,6 +37,7 @@ typedef void (*ngx_emage_journal_pt)(void *data, ngx_int_t rc);
 struct ngx_emage_journal_waiter_s {
     ngx_queue_t           queue;
     uint64_t              ticket;
+    ngx_msec_t            since;
     ngx_emage_journal_pt  handler;       /* NGX_OK or NGX_ERROR */
     void                 *data;
     unsigned              waiting:1;

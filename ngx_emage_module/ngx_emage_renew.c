@@ -217,7 +217,7 @@ ngx_emage_renew_next(ngx_emage_lease_t *lease)
     ngx_memcpy(applied.epoch, sh->epoch, NGX_EMAGE_FENCE_TOKEN);
     ngx_memcpy(applied.nonce, sh->nonce, NGX_EMAGE_FENCE_TOKEN);
 
-    /* without an epoch (a new node, or killed in a flush) nothing is applied */
+    /* no epoch, so nothing applied: a new node, or killed in a flush */
 
     fenced = (sh->epoch_len == 0)
              || (sh->fenced_generation == generation
