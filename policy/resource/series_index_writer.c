@@ -222,6 +222,20 @@ emage_index_writer_instance(emage_index_writer_t *w,
 }
 
 
+emage_rc_t
+emage_index_writer_extra(emage_index_writer_t *w, uint64_t size)
+{
+    if (w->instances.n == 0) {
+        return EMAGE_ERROR;
+    }
+
+    ((emage_idx_instance_t *) w->instances.data
+     + w->instances.n - 1)->in.extra_size = size;
+
+    return EMAGE_OK;
+}
+
+
 static emage_rc_t
 emage_idx_add_item(emage_index_writer_t *w, emage_str_t path,
     emage_str_t media_type, const emage_slice_t *slices, uint32_t nslices)

@@ -148,6 +148,10 @@ void emage_index_writer_destroy(emage_index_writer_t *w);
 emage_rc_t emage_index_writer_instance(emage_index_writer_t *w,
     const emage_index_instance_t *instance);
 
+/* Sets extra_size of the last instance, if it was not known before. */
+
+emage_rc_t emage_index_writer_extra(emage_index_writer_t *w, uint64_t size);
+
 emage_rc_t emage_index_writer_frame(emage_index_writer_t *w,
     const emage_slice_t *slices, uint32_t nslices);
 

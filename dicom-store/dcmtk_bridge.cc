@@ -1,0 +1,244 @@
+
+/*
+ * Copyright (C) The e-mage authors
+ */
+
+
+/* the C headers say nothing about C++ */
+
+extern "C" {
+#include "dcmtk_bridge.h"
+}
+
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmdata/dctk.h>
+#include <dcmtk/dcmdata/dcspchrs.h>
+#include <dcmtk/oflog/oflog.h>
+
+#include <new>
+
+
+struct emage_charset_s {
+    DcmSpecificCharacterSet  set;
+};
+
+
+static emage_rc_t emage_dcmtk_swap32(DcmDataset *dataset);
+
+
+bool
+emage_dcmtk_init(void)
+{
+    try {
+        OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+
+        /* group lengths and items come out as they went in, or are refused */
+
+        dcmEnableUnknownVRGeneration.set(OFTrue);
+        dcmEnableAutomaticInputDataCorrection.set(OFFalse);
+
+        return dcmDataDict.isDictionaryLoaded();
+
+    } catch (...) {
+        return false;
+    }
+}
+
+
+void
+emage_dcmtk_vr(uint32_t tag, char vr[2])
+{
+    vr[0] = 'U';
+    vr[1] = 'N';
+
+    try {
+        DcmVR        v;
+        DcmTagKey    key((Uint16) (tag >> 16), (Uint16) (tag & 0xffff));
+        const char  *name;
+
+        const DcmDictEntry  *entry;
+        DcmEVR               evr;
+
+        const DcmDataDictionary &dict = dcmDataDict.rdlock();
+
+        entry = dict.findEntry(key, NULL);
+        evr = (entry != NULL) ? entry->getEVR() : EVR_UN;
+
+        dcmDataDict.rdunlock();
+
+        /* bytes or words: in Implicit VR LE always words (PS3.5 annex A.1) */
+
+        if (evr == EVR_ox || evr == EVR_px || evr == EVR_lt) {
+            evr = EVR_OW;
+        }
+
+        v.setVR(evr);
+
+        name = DcmVR(v.getValidEVR()).getVRName();
+
+        if (name != NULL && name[0] >= 'A' && name[0] <= 'Z') {
+            vr[0] = name[0];
+            vr[1] = name[1];
+        }
+
+    } catch (...) {
+        /* "UN" stays */
+    }
+}
+
+
+emage_rc_t
+emage_charset_create(emage_charset_t **out)
+{
+    *out = NULL;
+
+    try {
+        *out = new emage_charset_t;
+
+    } catch (...) {
+        return EMAGE_NOMEM;
+    }
+
+    return EMAGE_OK;
+}
+
+
+void
+emage_charset_destroy(emage_charset_t *cs)
+{
+    try {
+        delete cs;
+
+    } catch (...) {
+        /* nothing is left to release */
+    }
+}
+
+
+emage_rc_t
+emage_charset_select(emage_charset_t *cs, emage_str_t declared)
+{
+    try {
+        OFString  from(declared.data == NULL ? "" : declared.data,
+                       declared.len);
+
+        if (cs->set.selectCharacterSet(from, "ISO_IR 192").good()) {
+            return EMAGE_OK;
+        }
+
+        return EMAGE_NOTFOUND;
+
+    } catch (...) {
+        return EMAGE_NOMEM;
+    }
+}
+
+
+emage_rc_t
+emage_charset_convert(emage_charset_t *cs, emage_str_t s,
+    const char *delimiters, emage_buf_t *out)
+{
+    try {
+        OFString  to;
+
+        if (cs->set.convertString(s.data, s.len, to, delimiters).bad()) {
+            return EMAGE_ERROR;
+        }
+
+        return emage_buf_add(out, to.data(), to.length());
+
+    } catch (...) {
+        return EMAGE_NOMEM;
+    }
+}
+
+
+/*
+ * DCMTK has swapped the two bytes of each 16-bit word; numbers of 32 bits want
+ * their words swapped as well.
+ */
+
+static emage_rc_t
+emage_dcmtk_swap32(DcmDataset *dataset)
+{
+    Uint16          *words;
+    Uint16           bits;
+    unsigned long    i, n;
+    DcmElement      *pixels;
+
+    if (dataset->findAndGetUint16(DCM_BitsAllocated, bits).bad()
+        || bits != 32
+        || dataset->findAndGetElement(DCM_PixelData, pixels).bad())
+    {
+        return EMAGE_OK;
+    }
+
+    n = pixels->getLength() / 2;
+
+    if (pixels->getUint16Array(words).bad() || words == NULL) {
+        return EMAGE_ERROR;
+    }
+
+    for (i = 0; i + 1 < n; i += 2) {
+        Uint16  w = words[i];
+
+        words[i] = words[i + 1];
+        words[i + 1] = w;
+    }
+
+    return EMAGE_OK;
+}
+
+
+emage_rc_t
+emage_dcmtk_reencode(const char *from, const char *to, bool swap32,
+    emage_error_t *err)
+{
+    try {
+        OFCondition    cond;
+        DcmFileFormat  file;
+
+        cond = file.loadFile(from, EXS_Unknown, EGL_noChange, DCM_MaxReadLength,
+                             ERM_fileOnly);
+
+        if (cond.good()) {
+            cond = file.loadAllDataIntoMemory();
+        }
+
+        if (cond.good() && swap32
+            && emage_dcmtk_swap32(file.getDataset()) != EMAGE_OK)
+        {
+            emage_error_set(err, "big endian pixel data of 32 bits cannot be "
+                            "read");
+            return EMAGE_ERROR;
+        }
+
+        if (cond.good()) {
+            cond = file.getDataset()->chooseRepresentation(
+                       EXS_LittleEndianExplicit, NULL);
+        }
+
+        if (cond.good()) {
+            cond = file.saveFile(to, EXS_LittleEndianExplicit, EET_ExplicitLength,
+                                 EGL_recalcGL, EPD_noChange, 0, 0,
+                                 EWM_fileformat);
+        }
+
+        if (cond.good()) {
+            return EMAGE_OK;
+        }
+
+        emage_error_set(err, "cannot be re-encoded as explicit VR little "
+                        "endian: %s", cond.text());
+        return EMAGE_ERROR;
+
+    } catch (const std::bad_alloc &) {
+        emage_error_set(err, "re-encoding needs more memory than a worker "
+                        "may use");
+        return EMAGE_NOMEM;
+
+    } catch (...) {
+        emage_error_set(err, "the DICOM toolkit failed while re-encoding");
+        return EMAGE_ERROR;
+    }
+}
