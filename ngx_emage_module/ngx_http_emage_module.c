@@ -1,0 +1,785 @@
+
+/*
+ * Copyright (C) The e-mage authors
+ *
+ * Directives, configurations, start and end of a worker; nothing else.
+ */
+
+
+#include "ngx_http_emage.h"
+#include "ngx_http_emage_cache.h"
+#include "ngx_http_emage_store.h"
+
+
+typedef struct {
+    ngx_str_t   name;
+    ngx_str_t   root;
+    unsigned    partial:1;           /* up to the first variable */
+} ngx_http_emage_location_t;
+
+
+static void *ngx_http_emage_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_emage_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_http_emage_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_emage_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static ngx_int_t ngx_http_emage_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_emage_init_process(ngx_cycle_t *cycle);
+static void ngx_http_emage_exit_process(ngx_cycle_t *cycle);
+static char *ngx_http_emage(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *ngx_http_emage_redis(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_emage_policy(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_emage_journal(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_emage_gunzip(ngx_conf_t *cf);
+static void ngx_http_emage_policy_cleanup(void *data);
+static ngx_int_t ngx_http_emage_check_root(ngx_conf_t *cf,
+    ngx_http_emage_location_t *loc, ngx_str_t *store);
+static u_char *ngx_http_emage_real_path(ngx_conf_t *cf, ngx_str_t *path);
+
+
+static ngx_command_t  ngx_http_emage_commands[] = {
+
+    { ngx_string("emage_redis"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_emage_redis,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("emage_policy"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_emage_policy,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("emage_journal"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_emage_journal,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("emage_node"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_emage_main_conf_t, node),
+      NULL },
+
+    { ngx_string("emage_cache"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_emage_main_conf_t, body_cache),
+      NULL },
+
+    { ngx_string("emage_issuer"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_emage_issuer,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("emage"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_emage,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_emage_module_ctx = {
+    ngx_http_emage_add_variables,          /* preconfiguration */
+    ngx_http_emage_postconfiguration,      /* postconfiguration */
+
+    ngx_http_emage_create_main_conf,       /* create main configuration */
+    ngx_http_emage_init_main_conf,         /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_emage_create_loc_conf,        /* create location configuration */
+    ngx_http_emage_merge_loc_conf          /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_emage_module = {
+    NGX_MODULE_V1,
+    &ngx_http_emage_module_ctx,            /* module context */
+    ngx_http_emage_commands,               /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_http_emage_init_process,           /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_emage_exit_process,           /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+ngx_http_emage_worker_t  *ngx_http_emage_worker;
+
+
+static void *
+ngx_http_emage_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_emage_main_conf_t  *emcf;
+
+    emcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_emage_main_conf_t));
+    if (emcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     emcf->policy = NULL;
+     *     emcf->lease = NULL;
+     *     emcf->tokens = NULL;
+     *     emcf->redis_set = 0;
+     *     emcf->used = 0;
+     */
+
+    emcf->body_cache = NGX_CONF_UNSET_SIZE;
+
+    if (ngx_array_init(&emcf->issuers, cf->pool, 4, sizeof(emage_issuer_t))
+        != NGX_OK
+        || ngx_array_init(&emcf->locations, cf->pool, 16,
+                          sizeof(ngx_http_emage_location_t))
+           != NGX_OK
+        || ngx_array_init(&emcf->stores, cf->pool, 2, sizeof(ngx_str_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return emcf;
+}
+
+
+static char *
+ngx_http_emage_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_emage_main_conf_t *emcf = conf;
+
+    ngx_conf_init_size_value(emcf->body_cache, 64 * 1024 * 1024);
+
+    if (emcf->node.len == 0) {
+        emcf->node = cf->cycle->hostname;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_emage_create_loc_conf(ngx_conf_t *cf)
+{
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     conf->store = { 0, NULL };
+     *     conf->prefix = { 0, NULL };
+     */
+
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_emage_loc_conf_t));
+}
+
+
+/*
+ * Called for every location, it is also the place where each one's root is
+ * noted: none but a guarded location may lead to the store.
+ */
+
+static char *
+ngx_http_emage_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_emage_loc_conf_t *prev = parent;
+    ngx_http_emage_loc_conf_t *conf = child;
+
+    u_char                      *p;
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_emage_location_t   *loc;
+    ngx_http_emage_main_conf_t  *emcf;
+
+    emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_emage_module);
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* "if" and "limit_except" blocks are guarded as what they stand in */
+
+    if (clcf->noname && conf->store.len == 0 && prev->store.len != 0) {
+        *conf = *prev;
+        clcf->handler = ngx_http_emage_handler;
+    }
+
+    if (conf->store.len != 0) {
+
+        if (clcf->handler != ngx_http_emage_handler) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "another directive took over location \"%V\" "
+                               "from \"emage\"; keep \"emage\" alone in it",
+                               &clcf->name);
+            return NGX_CONF_ERROR;
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    if (clcf->root.len == 0) {
+        return NGX_CONF_OK;
+    }
+
+    loc = ngx_array_push(&emcf->locations);
+    if (loc == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    loc->name = clcf->name;
+    loc->root = clcf->root;
+    loc->partial = 0;
+
+    p = ngx_strlchr(loc->root.data, loc->root.data + loc->root.len, '$');
+
+    if (p != NULL) {
+        loc->root.len = p - loc->root.data;
+        loc->partial = 1;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_emage_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_str_t                    name, *store;
+    ngx_uint_t                   i, k;
+    const char                  *missing;
+    ngx_http_emage_location_t   *loc;
+    ngx_http_emage_main_conf_t  *emcf;
+
+    emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_emage_module);
+
+    if (!emcf->used) {
+        return NGX_OK;
+    }
+
+    missing = !emcf->redis_set ? "emage_redis"
+              : emcf->policy == NULL ? "emage_policy"
+              : emcf->journal.len == 0 ? "emage_journal"
+              : emcf->issuers.nelts == 0 ? "emage_issuer"
+              : NULL;
+
+    if (missing != NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"emage\" needs \"%s\", which is not set at http level",
+                      missing);
+        return NGX_ERROR;
+    }
+
+    store = emcf->stores.elts;
+    loc = emcf->locations.elts;
+
+    for (i = 0; i < emcf->locations.nelts; i++) {
+        for (k = 0; k < emcf->stores.nelts; k++) {
+            if (ngx_http_emage_check_root(cf, &loc[i], &store[k]) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    ngx_str_set(&name, "request_id");
+
+    emcf->request_id_index = ngx_http_get_variable_index(cf, &name);
+    if (emcf->request_id_index == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    emcf->pool = ngx_thread_pool_add(cf, NULL);
+    if (emcf->pool == NULL) {
+        return NGX_ERROR;
+    }
+
+    emcf->lease = ngx_emage_lease_add(cf, &emcf->node, &emcf->journal,
+                                      &ngx_http_emage_module);
+    if (emcf->lease == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_emage_tokens_add(cf, emcf);
+}
+
+
+/*
+ * A root covers the store when either path is the beginning of the other.  Of
+ * a root with variables only what stands before them is known: it is refused
+ * when the rest could lead into the store.
+ */
+
+static ngx_int_t
+ngx_http_emage_check_root(ngx_conf_t *cf, ngx_http_emage_location_t *loc,
+    ngx_str_t *store)
+{
+    size_t      n, len;
+    u_char     *real;
+    ngx_str_t   root;
+    ngx_uint_t  covers;
+
+    root = loc->root;
+
+    if (!loc->partial) {
+        real = ngx_http_emage_real_path(cf, &root);
+        if (real != NULL) {
+            root.data = real;
+            root.len = ngx_strlen(real);
+        }
+    }
+
+    len = root.len;
+
+    while (len > 0 && !loc->partial && root.data[len - 1] == '/') {
+        len--;
+    }
+
+    n = ngx_min(len, store->len);
+
+    covers = ngx_memcmp(root.data, store->data, n) == 0
+             && (loc->partial
+                 || len == store->len
+                 || (len < store->len && store->data[len] == '/')
+                 || (len > store->len && root.data[store->len] == '/'));
+
+    if (!covers) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "location \"%V\" has root or alias \"%V\"%s, which covers "
+                  "the store \"%V\" without its guard; move one of them",
+                  &loc->name, &loc->root, loc->partial ? "$..." : "", store);
+
+    return NGX_ERROR;
+}
+
+
+/* In cf->pool, terminated; NULL when there is no such path. */
+
+static u_char *
+ngx_http_emage_real_path(ngx_conf_t *cf, ngx_str_t *path)
+{
+    char    *real;
+    u_char  *name, *copy;
+    size_t   len;
+
+    name = ngx_pnalloc(cf->pool, path->len + 1);
+    if (name == NULL) {
+        return NULL;
+    }
+
+    (void) ngx_cpystrn(name, path->data, path->len + 1);
+
+    real = realpath((char *) name, NULL);
+    if (real == NULL) {
+        return NULL;
+    }
+
+    len = ngx_strlen(real);
+
+    copy = ngx_pnalloc(cf->pool, len + 1);
+    if (copy != NULL) {
+        ngx_memcpy(copy, real, len + 1);
+    }
+
+    free(real);
+
+    return copy;
+}
+
+
+static char *
+ngx_http_emage(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_emage_loc_conf_t *elcf = conf;
+
+    u_char                      *real;
+    ngx_str_t                   *value, *store, path;
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_emage_main_conf_t  *emcf;
+
+    if (elcf->store.len != 0) {
+        return "is duplicate";
+    }
+
+    emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_emage_module);
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname || clcf->named
+#if (NGX_PCRE)
+        || clcf->regex
+#endif
+        || clcf->exact_match
+        || clcf->name.len == 0 || clcf->name.data[clcf->name.len - 1] != '/')
+    {
+        return "belongs in a prefix location that ends with a slash, "
+               "such as \"location /dicom-web/\"";
+    }
+
+    value = cf->args->elts;
+    path = value[1];
+
+    if (ngx_conf_full_name(cf->cycle, &path, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    real = ngx_http_emage_real_path(cf, &path);
+
+    if (real == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "store \"%V\" cannot be used; create it with "
+                           "\"emage-store ingest\"", &path);
+        return NGX_CONF_ERROR;
+    }
+
+    elcf->store.data = real;
+    elcf->store.len = ngx_strlen(real);
+
+    if (elcf->store.len == 1) {
+        return "cannot have \"/\" as its store";
+    }
+
+    store = ngx_array_push(&emcf->stores);
+    if (store == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *store = elcf->store;
+
+    elcf->prefix = clcf->name;
+    clcf->handler = ngx_http_emage_handler;
+    emcf->used = 1;
+
+    return ngx_http_emage_gunzip(cf);
+}
+
+
+/*
+ * Metadata lies deflated in the store; for clients without gzip nginx's own
+ * filter inflates it, so the location needs that filter, switched on.
+ */
+
+static char *
+ngx_http_emage_gunzip(ngx_conf_t *cf)
+{
+    char           *rv;
+    ngx_str_t      *value;
+    ngx_uint_t      i;
+    ngx_array_t     args, *saved;
+    ngx_module_t   *module;
+    ngx_command_t  *cmd;
+
+    static const char  name[] = "ngx_http_gunzip_filter_module";
+
+    module = NULL;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+        if (ngx_strcmp(cf->cycle->modules[i]->name, name) == 0) {
+            module = cf->cycle->modules[i];
+            break;
+        }
+    }
+
+    if (module == NULL) {
+        return "needs an nginx built --with-http_gunzip_module";
+    }
+
+    for (cmd = module->commands; cmd->name.len; cmd++) {
+        if (cmd->name.len == 6 && ngx_strncmp(cmd->name.data, "gunzip", 6) == 0)
+        {
+            break;
+        }
+    }
+
+    if (cmd->name.len == 0
+        || ngx_array_init(&args, cf->pool, 2, sizeof(ngx_str_t)) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    value = ngx_array_push_n(&args, 2);
+    if (value == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_str_set(&value[0], "gunzip");
+    ngx_str_set(&value[1], "on");
+
+    saved = cf->args;
+    cf->args = &args;
+
+    rv = cmd->set(cf, cmd,
+                  ((ngx_http_conf_ctx_t *) cf->ctx)
+                      ->loc_conf[module->ctx_index]);
+
+    cf->args = saved;
+
+    if (rv != NGX_CONF_OK) {
+        return "switches \"gunzip\" on by itself; take yours out";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_emage_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_emage_main_conf_t *emcf = conf;
+
+    ngx_str_t   *value, s;
+    ngx_int_t    n;
+    ngx_url_t    u;
+    ngx_uint_t   i;
+
+    if (emcf->redis_set) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url = value[1];
+    u.default_port = 6379;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
+        if (u.err) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "%s in address \"%V\" of Redis; use "
+                               "unix:/path or host:port", u.err, &u.url);
+        }
+
+        return NGX_CONF_ERROR;
+    }
+
+    emcf->redis.url = u;
+    emcf->redis.timeout = 50;
+    emcf->redis.connect_timeout = 250;
+    emcf->redis.db = 0;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "timeout=", 8) == 0) {
+            s.data = value[i].data + 8;
+            s.len = value[i].len - 8;
+
+            n = ngx_parse_time(&s, 0);
+
+            if (n == NGX_ERROR || n < 1 || n > 1000) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "\"timeout\" of \"emage_redis\" is "
+                                   "\"%V\"; it must be 1ms to 1s", &s);
+                return NGX_CONF_ERROR;
+            }
+
+            emcf->redis.timeout = (ngx_msec_t) n;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "db=", 3) == 0) {
+            n = ngx_atoi(value[i].data + 3, value[i].len - 3);
+
+            if (n == NGX_ERROR) {
+                return "has an invalid \"db\"";
+            }
+
+            emcf->redis.db = (ngx_uint_t) n;
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown parameter \"%V\"; \"emage_redis\" takes "
+                           "\"timeout=\" and \"db=\"", &value[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    emcf->redis_set = 1;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_emage_policy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_emage_main_conf_t *emcf = conf;
+
+    ngx_str_t           *value;
+    emage_error_t        err;
+    ngx_pool_cleanup_t  *cln;
+
+    if (emcf->policy_dir.len != 0) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    emcf->policy_dir = value[1];
+
+    if (ngx_conf_full_name(cf->cycle, &emcf->policy_dir, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    err.text[0] = '\0';
+
+    if (emage_policy_load((char *) emcf->policy_dir.data, &emcf->policy, &err)
+        != EMAGE_OK)
+    {
+        emcf->policy = NULL;
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "policy refused: %s",
+                           err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_emage_policy_cleanup;
+    cln->data = emcf->policy;
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_emage_policy_cleanup(void *data)
+{
+    emage_policy_free(data);
+}
+
+
+static char *
+ngx_http_emage_journal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_emage_main_conf_t *emcf = conf;
+
+    ngx_str_t        *value;
+    ngx_file_info_t   fi;
+
+    if (emcf->journal.len != 0) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    emcf->journal = value[1];
+
+    if (ngx_conf_full_name(cf->cycle, &emcf->journal, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_file_info(emcf->journal.data, &fi) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "journal directory \"%V\" cannot be used; create "
+                           "it, writable for the workers' user",
+                           &emcf->journal);
+        return NGX_CONF_ERROR;
+    }
+
+    if (!ngx_is_dir(&fi)) {
+        return "is not a directory";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_emage_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_emage_worker_t     *worker;
+    ngx_http_emage_main_conf_t  *emcf;
+
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    emcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_emage_module);
+
+    if (emcf == NULL || !emcf->used) {
+        return NGX_OK;
+    }
+
+    worker = ngx_pcalloc(cycle->pool, sizeof(ngx_http_emage_worker_t));
+    if (worker == NULL) {
+        return NGX_ERROR;
+    }
+
+    worker->conf = emcf;
+    worker->cycle = cycle;
+    worker->lease = emcf->lease;
+
+    ngx_queue_init(&worker->transfers);
+    emage_buf_init(&worker->buf, EMAGE_JOURNAL_LINE_MAX);
+
+    worker->scratch = emage_scratch_create(emcf->policy);
+    if (worker->scratch == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_emage_worker = worker;
+
+    if (ngx_http_emage_facts_init(cycle) != NGX_OK
+        || ngx_http_emage_access_init(cycle) != NGX_OK
+        || ngx_http_emage_store_init(cycle) != NGX_OK
+        || ngx_http_emage_cache_init(cycle, emcf->body_cache) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    worker->journal = ngx_emage_journal_create(cycle, &emcf->journal,
+                                               &emcf->node, emcf->pool);
+    if (worker->journal == NULL) {
+        return NGX_ERROR;
+    }
+
+    worker->redis = ngx_emage_redis_create(cycle, &emcf->redis,
+                                           NGX_EMAGE_FUNCTIONS_VERSION);
+    if (worker->redis == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_emage_lease_on_change(emcf->lease, ngx_http_emage_watch, worker);
+
+    return ngx_emage_lease_start(emcf->lease, cycle, worker->redis);
+}
+
+
+static void
+ngx_http_emage_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_emage_worker_t  *worker;
+
+    worker = ngx_http_emage_worker;
+
+    if (worker == NULL) {
+        return;
+    }
+
+    ngx_http_emage_access_exit();
+
+    ngx_emage_journal_destroy(worker->journal);
+    ngx_emage_redis_destroy(worker->redis);
+
+    emage_scratch_free(worker->scratch);
+    emage_buf_free(&worker->buf);
+}
