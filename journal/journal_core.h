@@ -106,15 +106,20 @@ bool emage_journal_file_torn(const emage_journal_file_t *file);
 
 
 /*
- * The paths of all *.jsonl below `path` (or `path` itself if it is a file),
- * in the order of names; `depth` 0 does not go down.  Free with
- * emage_journal_paths_free.
+ * All *.jsonl below `path` (or `path` itself if it is a file), in the order of
+ * names; `depth` 0 does not go down.  `name` is the path below the one that
+ * was given.  Free with emage_journal_paths_free, after a failure too.
  */
 
 typedef struct {
-    char    **path;
-    size_t    n;
-    size_t    size;
+    char        *path;
+    const char  *name;
+} emage_journal_path_t;
+
+typedef struct {
+    emage_journal_path_t  *path;
+    size_t                 n;
+    size_t                 size;
 } emage_journal_paths_t;
 
 emage_rc_t emage_journal_paths_add(emage_journal_paths_t *paths,

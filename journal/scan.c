@@ -46,9 +46,10 @@ static emage_rc_t
 emage_journal_paths_push(emage_journal_paths_t *paths, const char *dir,
     const char *name, emage_error_t *err)
 {
-    int      n;
-    char    *path, **list;
-    size_t   size;
+    int                    n;
+    char                  *path, *slash;
+    size_t                 size;
+    emage_journal_path_t  *list;
 
     path = NULL;
 
@@ -62,7 +63,7 @@ emage_journal_paths_push(emage_journal_paths_t *paths, const char *dir,
 
         size = (paths->size == 0) ? 64 : paths->size * 2;
 
-        list = realloc(paths->path, size * sizeof(char *));
+        list = realloc(paths->path, size * sizeof(*list));
         if (list == NULL) {
             goto nomem;
         }
@@ -78,7 +79,11 @@ emage_journal_paths_push(emage_journal_paths_t *paths, const char *dir,
         goto nomem;
     }
 
-    paths->path[paths->n++] = path;
+    slash = strrchr(path, '/');
+
+    list = &paths->path[paths->n++];
+    list->path = path;
+    list->name = (slash == NULL) ? path : slash + 1;
 
     return EMAGE_OK;
 
@@ -157,7 +162,9 @@ emage_journal_paths_walk(emage_journal_paths_t *paths, const char *dir,
 static int
 emage_journal_paths_cmp(const void *a, const void *b)
 {
-    return strcmp(*(char *const *) a, *(char *const *) b);
+    const emage_journal_path_t  *x = a, *y = b;
+
+    return strcmp(x->path, y->path);
 }
 
 
@@ -165,9 +172,10 @@ emage_rc_t
 emage_journal_paths_add(emage_journal_paths_t *paths, const char *path,
     unsigned depth, emage_error_t *err)
 {
-    size_t       first;
-    emage_rc_t   rc;
-    struct stat  st;
+    size_t                 first, i, len;
+    emage_rc_t             rc;
+    struct stat            st;
+    emage_journal_path_t  *one;
 
     if (stat(path, &st) != 0) {
         emage_error_set(err, "%s: %s", path, strerror(errno));
@@ -183,8 +191,15 @@ emage_journal_paths_add(emage_journal_paths_t *paths, const char *path,
     rc = emage_journal_paths_walk(paths, path, depth, err);
 
     if (rc == EMAGE_OK && paths->n > first) {
-        qsort(paths->path + first, paths->n - first, sizeof(char *),
-              emage_journal_paths_cmp);
+        qsort(paths->path + first, paths->n - first,
+              sizeof(emage_journal_path_t), emage_journal_paths_cmp);
+    }
+
+    len = strlen(path);
+
+    for (i = first; i < paths->n; i++) {
+        one = &paths->path[i];
+        one->name = one->path + len + strspn(one->path + len, "/");
     }
 
     return rc;
@@ -197,7 +212,7 @@ emage_journal_paths_free(emage_journal_paths_t *paths)
     size_t  i;
 
     for (i = 0; i < paths->n; i++) {
-        free(paths->path[i]);
+        free(paths->path[i].path);
     }
 
     free(paths->path);
@@ -269,11 +284,12 @@ emage_journal_scan(const char *dir, emage_journal_each_pt each, void *data,
     rc = emage_journal_paths_walk(&paths, dir, 0, err);
 
     if (rc == EMAGE_OK && paths.n > 0) {
-        qsort(paths.path, paths.n, sizeof(char *), emage_journal_paths_cmp);
+        qsort(paths.path, paths.n, sizeof(emage_journal_path_t),
+              emage_journal_paths_cmp);
     }
 
     for (i = 0; rc == EMAGE_OK && i < paths.n; i++) {
-        rc = emage_journal_scan_file(paths.path[i], each, data, err);
+        rc = emage_journal_scan_file(paths.path[i].path, each, data, err);
     }
 
     emage_journal_paths_free(&paths);

@@ -10,7 +10,6 @@
 #include "token_core.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include <openssl/evp.h>
 
@@ -21,6 +20,7 @@
 
 static const emage_issuer_t *emage_token_issuer(const emage_issuer_t *issuers,
     uint32_t n, const emage_jose_json_t *claims);
+static bool emage_token_same(emage_str_t a, emage_str_t b);
 static bool emage_token_is(emage_str_t typ, emage_str_t want);
 static bool emage_token_type(const emage_issuer_t *issuer,
     const emage_jws_t *jws);
@@ -92,25 +92,52 @@ emage_token_issuer(const emage_issuer_t *issuers, uint32_t n,
 }
 
 
-/*
- * A media type: letter case does not matter, and "application/" may be left
- * out (RFC 7515 section 4.1.9).
- */
+/* Letter case of ASCII does not matter in media types. */
+
+static bool
+emage_token_same(emage_str_t a, emage_str_t b)
+{
+    char    x, y;
+    size_t  i;
+
+    if (a.len != b.len) {
+        return false;
+    }
+
+    for (i = 0; i < a.len; i++) {
+        x = a.data[i];
+        y = b.data[i];
+
+        x = (x >= 'A' && x <= 'Z') ? (char) (x | 0x20) : x;
+        y = (y >= 'A' && y <= 'Z') ? (char) (y | 0x20) : y;
+
+        if (x != y) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+/* "application/" may be left out (RFC 7515 section 4.1.9). */
 
 static bool
 emage_token_is(emage_str_t typ, emage_str_t want)
 {
-    static const emage_str_t  prefix = { "application/", 12 };
+    emage_str_t  prefix;
+
+    prefix.data = typ.data;
+    prefix.len = sizeof("application/") - 1;
 
     if (typ.len == want.len + prefix.len
-        && strncasecmp(typ.data, prefix.data, prefix.len) == 0)
+        && emage_token_same(prefix, emage_str("application/")))
     {
         typ.data += prefix.len;
         typ.len -= prefix.len;
     }
 
-    return typ.len == want.len
-           && strncasecmp(typ.data, want.data, want.len) == 0;
+    return emage_token_same(typ, want);
 }
 
 

@@ -2,46 +2,20 @@
 /*
  * Copyright (C) The e-mage authors
  *
- * The journal: what is sealed is read, what was changed is found, what could
- * not be written is given up.
+ * The journal's format: what is sealed is read, and nothing else is.
  */
 
 
-#include <emage_journal.h>
-
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <signal.h>
 
 #include <openssl/evp.h>
 
+#include "journal_access.h"
 #include "oom.h"
 #include "tap.h"
 
 
-typedef struct {
-    uint64_t  records;
-    uint64_t  torn;
-    char      last[128];
-} seen_t;
-
-
-static const emage_str_t  reasons[] = {
-    { "care-team-named", 15 }, { "sharing-active", 14 }
-};
-
-static emage_subject_t  subject;
-static char             dir[64];
-
-
-static emage_str_t str(const emage_buf_t *b);
-static void fill(emage_access_t *a, emage_access_type_t type);
 static bool lines(emage_journal_reader_t *r, emage_str_t text,
     emage_error_t *err);
 static void test_seal(void);
@@ -49,51 +23,8 @@ static void test_bodies(void);
 static void test_hostile(void);
 static void test_reader(void);
 static void test_name(void);
-static emage_rc_t each(void *data, const char *file, uint64_t number,
-    emage_str_t line);
-static void test_writer(void);
-static void test_writer_full(void);
-static void test_scan_damage(void);
 static void test_oom(void);
 static void test_speed(void);
-
-
-static emage_str_t
-str(const emage_buf_t *b)
-{
-    return (emage_str_t) { b->data, b->len };
-}
-
-
-static void
-fill(emage_access_t *a, emage_access_type_t type)
-{
-    memset(a, 0, sizeof(*a));
-    memset(&subject, 0, sizeof(subject));
-
-    subject.kind = EMAGE_SUBJECT_PROFESSIONAL;
-    subject.issuer = emage_str("psc");
-    subject.id = emage_str("urn:oid:1.2.250.1.71.4.2.1|810101201234");
-    subject.profession = emage_str("physician");
-    subject.organisation = emage_str("urn:finess|750000001");
-    subject.session = emage_str("0123456789abcdef0123456789abcdef");
-
-    a->type = type;
-    a->time = 1795508130123;
-    a->decision_id = emage_str("4f1c3c1e8a9b4d5e6f708192a3b4c5d6");
-    a->request_id = emage_str("9a8b7c6d5e4f3a2b1c0d");
-    a->subject = &subject;
-    a->purpose = emage_str("TREAT");
-    a->action = emage_str("series");
-    a->study = emage_str("1.2.840.113619.2.55.3.604688119.868.1249343483.504");
-    a->series = emage_str("1.2.840.113619.2.55.3.604688119.868.1249343483.510");
-    a->pid = emage_str("00112233445566778899aabbccddeeff");
-    a->reasons = reasons;
-    a->nreasons = 2;
-    a->policy = emage_str("2f7d91c4a0b35e18");
-    a->study_version = 3;
-    a->patient_version = 7;
-}
 
 
 /* Hands every line of `text` to the reader; false at the first refused. */
@@ -406,181 +337,6 @@ test_name(void)
 }
 
 
-static emage_rc_t
-each(void *data, const char *file, uint64_t number, emage_str_t line)
-{
-    seen_t  *seen = data;
-
-    (void) number;
-
-    if (line.len == 0) {
-        seen->torn++;
-        return EMAGE_OK;
-    }
-
-    seen->records++;
-    (void) snprintf(seen->last, sizeof(seen->last), "%s", file);
-
-    return EMAGE_OK;
-}
-
-
-static void
-test_writer(void)
-{
-    int                      fd;
-    char                     path[256];
-    seen_t                   seen;
-    struct stat              st;
-    emage_error_t            err;
-    emage_journal_writer_t  *w, *v;
-
-    memset(&seen, 0, sizeof(seen));
-    (void) snprintf(path, sizeof(path), "%s/ledger", dir);
-
-    tap_ok(emage_journal_writer_open(path, "ledger", emage_str("n"),
-                                     emage_str("t"), &w, &err) == EMAGE_OK,
-           "a writer, in a directory that it makes");
-    tap_ok(emage_journal_writer_open(path, "ledger", emage_str("n"),
-                                     emage_str("t"), &v, &err) == EMAGE_OK,
-           "another of the same name has a file of its own");
-    tap_ok(emage_journal_writer_append(w, emage_str("\"type\":\"a\","
-                                       "\"time\":1"), &err) == EMAGE_OK,
-           "append");
-    tap_ok(emage_journal_writer_append(w, emage_str("\n"), &err)
-           == EMAGE_ERROR, "not a line: %s", err.text);
-    tap_ok(emage_journal_writer_append(w, emage_str("\"type\":\"a\","
-                                       "\"time\":2"), &err) == EMAGE_OK,
-           "and the writer goes on");
-    tap_ok(emage_journal_writer_close(w, &err) == EMAGE_OK
-           && emage_journal_writer_close(v, &err) == EMAGE_OK, "close");
-
-    tap_ok(emage_journal_scan(path, each, &seen, &err) == EMAGE_OK
-           && seen.records == 6 && seen.torn == 0, "scan reads all of it");
-
-    (void) snprintf(path, sizeof(path), "%s/ledger/%s", dir, seen.last);
-
-    (void) memset(&st, 0xff, sizeof(st));
-    (void) stat(path, &st);
-
-    tap_ok((st.st_mode & 0777 & ~0640) == 0, "mode %o", (unsigned) (st.st_mode & 0777));
-
-    (void) snprintf(path, sizeof(path), "%s/ledger/zz.jsonl", dir);
-    fd = open(path, O_WRONLY|O_CREAT, 0640);
-    (void) !write(fd, "{\"seq\":0", 8);
-    (void) close(fd);
-
-    (void) snprintf(path, sizeof(path), "%s/ledger", dir);
-    memset(&seen, 0, sizeof(seen));
-
-    tap_ok(emage_journal_scan(path, each, &seen, &err) == EMAGE_OK
-           && seen.records == 6 && seen.torn == 1, "a torn line is told");
-
-    (void) snprintf(path, sizeof(path), "%s/none", dir);
-    tap_ok(emage_journal_scan(path, each, &seen, &err) == EMAGE_UNAVAILABLE,
-           "no such directory: %s", err.text);
-    tap_ok(emage_journal_writer_open("/proc/none/x", "ledger", emage_str("n"),
-                                     emage_str("t"), &w, &err)
-           == EMAGE_UNAVAILABLE && w == NULL, "no directory: %s", err.text);
-}
-
-
-/* RLIMIT_FSIZE lets a part of a record be written, as a full disk does */
-
-static void
-test_writer_full(void)
-{
-    char                     path[256], big[4096];
-    seen_t                   seen;
-    emage_rc_t               rc;
-    emage_error_t            err;
-    struct rlimit            limit, old;
-    emage_journal_writer_t  *w;
-
-    (void) signal(SIGXFSZ, SIG_IGN);
-    (void) snprintf(path, sizeof(path), "%s/full", dir);
-
-    memset(big, ' ', sizeof(big));
-    memcpy(big, "\"type\":\"a\",\"time\":1", 19);
-
-    (void) emage_journal_writer_open(path, "access", emage_str("n"),
-                                     emage_str("t"), &w, &err);
-
-    (void) getrlimit(RLIMIT_FSIZE, &old);
-    limit = old;
-    limit.rlim_cur = 1000;
-    (void) setrlimit(RLIMIT_FSIZE, &limit);
-
-    rc = emage_journal_writer_append(w, (emage_str_t) { big, 4096 }, &err);
-
-    (void) setrlimit(RLIMIT_FSIZE, &old);
-
-    tap_ok(rc == EMAGE_UNAVAILABLE, "a short write fails: %s", err.text);
-
-    tap_ok(emage_journal_writer_append(w, (emage_str_t) { big, 4096 }, &err)
-           == EMAGE_UNAVAILABLE, "and the writer stays closed: %s", err.text);
-    tap_ok(emage_journal_writer_close(w, &err) == EMAGE_UNAVAILABLE,
-           "to the end");
-
-    memset(&seen, 0, sizeof(seen));
-
-    tap_ok(emage_journal_scan(path, each, &seen, &err) == EMAGE_OK
-           && seen.records == 1 && seen.torn == 1,
-           "what it left is whole but for the torn line");
-
-    (void) emage_journal_writer_open(path, "access", emage_str("n"),
-                                     emage_str("u"), &w, &err);
-    memset(&seen, 0, sizeof(seen));
-    (void) emage_journal_scan(path, each, &seen, &err);
-    (void) snprintf(path + strlen(path), sizeof(path) - strlen(path), "/%s",
-                    seen.last);
-    (void) unlink(path);
-
-    tap_ok(emage_journal_writer_append(w, (emage_str_t) { big, 4096 }, &err)
-           == EMAGE_UNAVAILABLE, "a deleted file: %s", err.text);
-    (void) emage_journal_writer_close(w, &err);
-}
-
-
-static void
-test_scan_damage(void)
-{
-    int                      fd;
-    char                     path[512];
-    seen_t                   seen;
-    emage_error_t            err;
-    emage_journal_writer_t  *w;
-
-    (void) snprintf(path, sizeof(path), "%s/damage", dir);
-
-    (void) emage_journal_writer_open(path, "access", emage_str("n"),
-                                     emage_str("t"), &w, &err);
-    (void) emage_journal_writer_close(w, &err);
-
-    memset(&seen, 0, sizeof(seen));
-    (void) emage_journal_scan(path, each, &seen, &err);
-
-    (void) snprintf(path, sizeof(path), "%s/damage/%s", dir, seen.last);
-    fd = open(path, O_WRONLY|O_APPEND);
-    (void) !write(fd, "{", 1);
-    (void) close(fd);
-    (void) snprintf(path, sizeof(path), "%s/damage", dir);
-
-    tap_ok(emage_journal_scan(path, each, &seen, &err) == EMAGE_ERROR,
-           "bytes after the close: %s", err.text);
-
-    (void) snprintf(path, sizeof(path), "%s/damage/%s", dir, seen.last);
-    fd = open(path, O_WRONLY);
-    (void) !pwrite(fd, "1", 1, 7);
-    (void) close(fd);
-    (void) snprintf(path, sizeof(path), "%s/damage", dir);
-
-    tap_ok(emage_journal_scan(path, each, &seen, &err) == EMAGE_ERROR
-           && strstr(err.text, ".jsonl: line 1: number") != NULL,
-           "another number: %s", err.text);
-}
-
-
 static void
 test_oom(void)
 {
@@ -676,28 +432,13 @@ test_speed(void)
 int
 main(void)
 {
-    char  cmd[128];
-
-    (void) snprintf(dir, sizeof(dir), "/tmp/emage-journal-XXXXXX");
-
-    if (mkdtemp(dir) == NULL) {
-        printf("Bail out! no temporary directory\n");
-        return 1;
-    }
-
     test_seal();
     test_bodies();
     test_hostile();
     test_reader();
     test_name();
-    test_writer();
-    test_writer_full();
-    test_scan_damage();
     test_oom();
     test_speed();
-
-    (void) snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
-    (void) !system(cmd);
 
     return tap_done();
 }
