@@ -12,7 +12,6 @@ use strict;
 use Test::More;
 use File::Basename qw/ dirname /;
 use File::Temp qw/ tempdir /;
-use IPC::Open3;
 use JSON::PP;
 
 my $top = dirname(__FILE__) . '/..';
@@ -64,7 +63,7 @@ sub run_all {
 
 	run_one($root, $_) for @files;
 
-	diag("$name: $_") for @differ > 20 ? @differ[0 .. 19] : @differ;
+	diag("$name: $_") for @differ > 40 ? @differ[0 .. 39] : @differ;
 
 	is($seen{validated}, $seen{validate},
 		"$name: verdicts agree, $seen{validated}/$seen{validate}");
@@ -107,6 +106,8 @@ sub run_one {
 
 	my @lines = split(/\n/, $out);
 
+	my $told = 0;
+
 	for my $i (0 .. $#$requests) {
 		my $r = $requests->[$i];
 		my $want = $json->encode({ decision => $r->{decision},
@@ -120,7 +121,7 @@ sub run_one {
 		if ($got eq $want) {
 			$seen{decided}++;
 
-		} else {
+		} elsif (!$told++) {
 			push @differ, "$short, request $i: want $want, got $got";
 		}
 	}
@@ -210,11 +211,14 @@ EOF
 sub tool {
 	my (@args) = @_;
 
-	open(my $out, '>', "$dir/out") or die $!;
-	open(my $err, '>', "$dir/err") or die $!;
+	my $pid = fork() // die "fork: $!";
 
-	my $pid = open3('<&STDIN', '>&' . fileno($out), '>&' . fileno($err),
-		$tool, @args);
+	if ($pid == 0) {
+		open(STDOUT, '>', "$dir/out") or die $!;
+		open(STDERR, '>', "$dir/err") or die $!;
+		exec($tool, @args) or die $!;
+	}
+
 	waitpid($pid, 0);
 
 	return ($? & 127 ? "signal " . ($? & 127) : $? >> 8,

@@ -20,7 +20,7 @@ static bool cedar_rs_action_ancestors(cedar_resolver_t *r,
 bool
 cedar_rs_entities(cedar_resolver_t *r)
 {
-    uint32_t              i, k, j;
+    uint32_t              i, k;
     cedar_entity_type_t  *e;
 
     for (i = 0; i < r->schema->entities_n; i++) {
@@ -36,18 +36,6 @@ cedar_rs_entities(cedar_resolver_t *r)
             || (e->tags != NULL && !cedar_rs_type(r, e->tags, 0)))
         {
             return false;
-        }
-
-        for (k = 0; k < e->choices_n && e->choices_n <= 1000; k++) {
-            for (j = 0; j < k; j++) {
-                if (emage_str_eq(e->choices[j], e->choices[k])) {
-                    return cedar_fail(cedar_rs_at(r, e->source), e->pos,
-                                      "id \"%.*s\" stands twice in this "
-                                      "enum; remove one",
-                                      (int) e->choices[k].len,
-                                      e->choices[k].data);
-                }
-            }
         }
     }
 

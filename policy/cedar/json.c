@@ -6,6 +6,7 @@
 
 
 #include "cedar_json.h"
+#include "cedar_json_text.h"
 
 #include <stdio.h>
 
@@ -13,6 +14,10 @@
 #define CEDAR_ENTITIES_MAX  (64 * 1024 * 1024)
 
 
+static bool cedar_json_copy(cedar_json_t *j, const char *s, size_t len,
+    emage_str_t *out);
+static bool cedar_json_symbol(cedar_json_t *j, const char *s, size_t len,
+    cedar_symbol_t *sym);
 static bool cedar_json_escape(cedar_json_t *j, const json_t *o,
     const cedar_type_t *expect, cedar_value_t *v, bool *done);
 static bool cedar_json_extension(cedar_json_t *j, const json_t *o,
@@ -37,6 +42,7 @@ json_t *
 cedar_json_parse(emage_str_t name, emage_str_t text, emage_error_t *err)
 {
     json_t        *root;
+    emage_buf_t    b;
     json_error_t   e;
 
     if (text.len > CEDAR_MAX_JSON) {
@@ -45,15 +51,66 @@ cedar_json_parse(emage_str_t name, emage_str_t text, emage_error_t *err)
         return NULL;
     }
 
+    emage_buf_init(&b, CEDAR_MAX_JSON * 2);
+
+    if (cedar_json_needs_shield(text)) {
+
+        if (cedar_json_shield(text, &b) != EMAGE_OK) {
+            emage_error_set(err, "%.*s: no memory", (int) name.len,
+                            name.data);
+            emage_buf_free(&b);
+            return NULL;
+        }
+
+        text = (emage_str_t) { b.data, b.len };
+    }
+
     root = json_loadb(text.data == NULL ? "" : text.data, text.len,
-                      JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
+                      JSON_REJECT_DUPLICATES, &e);
 
     if (root == NULL) {
         emage_error_set(err, "%.*s:%d:%d: %s", (int) name.len, name.data,
                         e.line, e.column, e.text);
     }
 
+    emage_buf_free(&b);
+
     return root;
+}
+
+
+/* The bytes of a JSON string, of the arena. */
+
+static bool
+cedar_json_copy(cedar_json_t *j, const char *s, size_t len,
+    emage_str_t *out)
+{
+    if (!cedar_strdup(&j->e->arena, (emage_str_t) { s, len }, out)) {
+        return cedar_json_nomem(j);
+    }
+
+    out->len = cedar_json_unshield((char *) out->data, len);
+
+    return true;
+}
+
+
+static bool
+cedar_json_symbol(cedar_json_t *j, const char *s, size_t len,
+    cedar_symbol_t *sym)
+{
+    emage_str_t  name;
+
+    name = (emage_str_t) { s, len };
+
+    if (memchr(s, '\001', len) != NULL && !cedar_json_copy(j, s, len, &name))
+    {
+        return false;
+    }
+
+    *sym = cedar_symbol_intern(&j->e->symbols, name);
+
+    return *sym != CEDAR_NO_SYMBOL || cedar_json_nomem(j);
 }
 
 
@@ -93,15 +150,12 @@ cedar_json_rc(const cedar_json_t *j)
 bool
 cedar_json_string(cedar_json_t *j, const json_t *s, emage_str_t *out)
 {
-    emage_str_t  raw;
-
     if (!json_is_string(s)) {
         return cedar_json_fail(j, "expected a string");
     }
 
-    raw = (emage_str_t) { json_string_value(s), json_string_length(s) };
-
-    return cedar_strdup(&j->e->arena, raw, out) || cedar_json_nomem(j);
+    return cedar_json_copy(j, json_string_value(s), json_string_length(s),
+                           out);
 }
 
 
@@ -110,7 +164,7 @@ cedar_json_string(cedar_json_t *j, const json_t *s, emage_str_t *out)
 bool
 cedar_json_uid(cedar_json_t *j, const json_t *o, cedar_value_t *v)
 {
-    emage_str_t     id, name;
+    emage_str_t     id;
     const json_t   *inner, *type;
     cedar_symbol_t  sym;
 
@@ -129,17 +183,11 @@ cedar_json_uid(cedar_json_t *j, const json_t *o, cedar_value_t *v)
                                "\"id\": \"...\"}");
     }
 
-    if (!cedar_json_string(j, json_object_get(o, "id"), &id)) {
+    if (!cedar_json_string(j, json_object_get(o, "id"), &id)
+        || !cedar_json_symbol(j, json_string_value(type),
+                              json_string_length(type), &sym))
+    {
         return false;
-    }
-
-    name = (emage_str_t) { json_string_value(type),
-                           json_string_length(type) };
-
-    sym = cedar_symbol_intern(&j->e->symbols, name);
-
-    if (sym == CEDAR_NO_SYMBOL) {
-        return cedar_json_nomem(j);
     }
 
     *v = cedar_value_uid(sym, id);
@@ -394,7 +442,6 @@ cedar_json_record(cedar_json_t *j, const json_t *o,
     size_t               n;
     void                *it;
     json_t              *object;
-    emage_str_t          name;
     cedar_field_t       *f;
     const cedar_attr_t  *attr;
 
@@ -413,13 +460,10 @@ cedar_json_record(cedar_json_t *j, const json_t *o,
     for (it = json_object_iter(object); it != NULL;
          it = json_object_iter_next(object, it))
     {
-        name = (emage_str_t) { json_object_iter_key(it),
-                               json_object_iter_key_len(it) };
-
-        f[n].name = cedar_symbol_intern(&j->e->symbols, name);
-
-        if (f[n].name == CEDAR_NO_SYMBOL) {
-            return cedar_json_nomem(j);
+        if (!cedar_json_symbol(j, json_object_iter_key(it),
+                               json_object_iter_key_len(it), &f[n].name))
+        {
+            return false;
         }
 
         attr = (expect != NULL && expect->kind == CEDAR_T_RECORD)
