@@ -270,9 +270,9 @@ ngx_emage_renew_refused(ngx_emage_lease_t *lease,
 
     } else if (old != state) {
         ngx_log_error(NGX_LOG_ERR, lease->log, 0,
-                      "redis was started anew and its records are not "
-                      "reconciled: nothing is served until \"emage-consent "
-                      "reconcile\" has run");
+                      "records are not reconciled (redis was started anew, "
+                      "wiped or changed by hand): nothing is served until "
+                      "\"emage-consent reconcile\" has run");
     }
 
     ngx_emage_renew_release(lease, delay);

@@ -256,8 +256,8 @@ ngx_emage_journal_job_check(ngx_emage_journal_job_t *job)
     if (st.st_nlink == 0 || st.st_size != job->offset) {
         job->gone = 1;
         ngx_set_errno(0);
-        return ngx_emage_journal_job_failed(job, st.st_nlink == 0 ? "deletion"
-                                            : "change by somebody else");
+        return ngx_emage_journal_job_failed(job, st.st_nlink == 0 ? "deleted"
+                                                                  : "changed");
     }
 
     if (stat((char *) job->path, &named) == -1) {

@@ -374,14 +374,26 @@ ngx_emage_journal_fail(ngx_emage_journal_t *journal, const char *what,
 
     /* deleted by somebody: the disk is not to blame, go on at once */
 
-    journal->retry = ngx_current_msec
-                     + (journal->job.gone ? 0 : NGX_EMAGE_JOURNAL_RETRY);
+    journal->retry = ngx_current_msec;
+
+    if (!journal->job.gone) {
+        journal->retry += NGX_EMAGE_JOURNAL_RETRY;
+    }
 
     if (journal->reported == what) {
         return;
     }
 
     journal->reported = what;
+
+    if (journal->job.gone) {
+        ngx_log_error(NGX_LOG_CRIT, journal->log, 0,
+                      "journal \"%s\" was %s by somebody: its records are not "
+                      "relied on any more, going on in a new file; to rotate, "
+                      "move files away and run \"nginx -s reopen\"",
+                      journal->job.path, what);
+        return;
+    }
 
     ngx_log_error(NGX_LOG_CRIT, journal->log, err,
                   "journal \"%s\": %s failed, the file is given up; nothing "
