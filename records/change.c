@@ -117,6 +117,7 @@ emage_records_change(emage_records_t *rec, const emage_change_t *change,
 
     if (rc == EMAGE_OK) {
         run->ack.wait_us = emage_records_boottime_us() - run->since;
+        run->ack.unchanged = run->same;
         *ack = run->ack;
     }
 

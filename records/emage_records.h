@@ -84,8 +84,18 @@ emage_rc_t emage_records_patient_identify(emage_records_t *rec,
 
 
 /*
+ * The pid of an identifier that is known already; EMAGE_NOTFOUND.  As above
+ * otherwise.
+ */
+
+emage_rc_t emage_records_patient_find(emage_records_t *rec,
+    emage_str_t issuer, emage_str_t id, char *pid, emage_error_t *err);
+
+
+/*
  * Reads one record as JSON text.  `version` 0 and EMAGE_NOTFOUND when there is
- * none.  `json` is appended to.
+ * none; EMAGE_NOTFOUND and its version when it was deleted (the base for
+ * writing it again).  `json` is appended to.
  */
 
 emage_rc_t emage_records_study_get(emage_records_t *rec, emage_str_t study,
@@ -95,7 +105,11 @@ emage_rc_t emage_records_patient_get(emage_records_t *rec, emage_str_t pid,
     emage_buf_t *json, int64_t *version, emage_error_t *err);
 
 
-/* All studies of a patient, or (pid empty) of the store; NULL stops. */
+/*
+ * All studies of a patient, or (pid empty) of the store; anything but EMAGE_OK
+ * stops.  A study that changes meanwhile may be named twice, and one that was
+ * deleted may be named: reading it gives EMAGE_NOTFOUND.
+ */
 
 typedef emage_rc_t (*emage_records_study_pt)(void *data, emage_str_t study);
 
@@ -144,6 +158,7 @@ typedef struct {
     unsigned  holders;               /* nodes that held a lease */
     unsigned  expired;               /* of these, waited out, not confirmed */
     int64_t   wait_us;               /* from compare-and-set to acknowledged */
+    bool      unchanged;             /* the records said so already */
 } emage_ack_t;
 
 /*
