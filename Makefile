@@ -175,20 +175,34 @@ unit: $(UNIT)
 
 # the nginx module, against Debian's nginx-dev
 
-MODULE_SOURCES := config $(wildcard ngx_emage_module/*.[ch])
+# Configured when the build file or the set of sources changes; nginx's own
+# Makefile then compiles what has changed.  One at a time: it is one directory.
 
-$(MODULE): $(MODULE_SOURCES) $(LIBS_module)
-	@mkdir -p $(BUILD)/modules $(BUILD)/nginx
-	cp -r $(NGX_SRC)/. $(BUILD)/nginx/
-	cd $(BUILD)/nginx && . ./conf_flags && ./configure \
-	    "$${NGX_CONF_FLAGS[@]}" --builddir=$(abspath $(BUILD))/nginx/objs \
-	    --with-cc-opt="-g -O2 -Wextra -Wno-unused-parameter $(SANITIZE)" \
+NGX          := $(abspath $(BUILD))/nginx
+NGX_FILES    := $(sort $(wildcard ngx_emage_module/*))
+
+$(BUILD)/nginx/configured: config | $(LIBS_module)
+	@mkdir -p $(@D)
+	cp -r $(NGX_SRC)/. $(NGX)/
+	cd $(NGX) && . ./conf_flags && EMAGE_BUILD=$(abspath $(BUILD)) \
+	    ./configure "$${NGX_CONF_FLAGS[@]}" --builddir=$(NGX)/objs \
+	    --with-cc-opt="-g -O2 -Wextra $(SANITIZE)" \
 	    --with-ld-opt="-Wl,-z,relro,-z,now $(SANITIZE)" \
 	    --add-dynamic-module=$(CURDIR) > configure.log 2>&1 \
 	    || { tail -20 configure.log; exit 1; }
-	+$(MAKE) --no-print-directory -C $(BUILD)/nginx \
-	    -f $(abspath $(BUILD))/nginx/objs/Makefile modules
-	cp $(BUILD)/nginx/objs/ngx_http_emage_module.so $@
+	@echo "$(NGX_FILES)" > $(NGX)/files
+	@touch $@
+
+ifneq ($(shell cat $(BUILD)/nginx/files 2>/dev/null),$(NGX_FILES))
+.PHONY: $(BUILD)/nginx/configured
+endif
+
+$(MODULE): $(BUILD)/nginx/configured $(NGX_FILES) $(LIBS_module)
+	@mkdir -p $(@D)
+	+@flock $(NGX)/lock $(MAKE) --no-print-directory -C $(NGX) \
+	    -f $(NGX)/objs/Makefile modules > $(NGX)/make.log 2>&1 \
+	    || { grep -B2 -A8 -E 'error|warning' $(NGX)/make.log; exit 1; }
+	cp $(NGX)/objs/ngx_http_emage_module.so $@
 
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
