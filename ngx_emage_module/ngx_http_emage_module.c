@@ -234,7 +234,7 @@ ngx_http_emage_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
-    if (clcf->root.len == 0) {
+    if (clcf->root.data == NULL) {
         return NGX_CONF_OK;
     }
 
@@ -246,6 +246,13 @@ ngx_http_emage_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     loc->name = clcf->name;
     loc->root = clcf->root;
     loc->partial = 0;
+
+    if (loc->root.len == 0) {
+
+        /* nginx has taken the slash from "root /" */
+
+        ngx_str_set(&loc->root, "/");
+    }
 
     p = ngx_strlchr(loc->root.data, loc->root.data + loc->root.len, '$');
 
