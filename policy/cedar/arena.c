@@ -18,21 +18,7 @@ struct cedar_block_s {
 };
 
 
-void *cedar_block_alloc(size_t size);
-
 static bool cedar_symbols_rehash(cedar_symbols_t *t, uint32_t size);
-
-
-/*
- * The one place that asks the system for memory; weak, so that a test can
- * let the n-th request fail.
- */
-
-__attribute__((weak)) void *
-cedar_block_alloc(size_t size)
-{
-    return malloc(size);
-}
 
 
 void
@@ -97,7 +83,7 @@ cedar_alloc_slow(cedar_arena_t *a, size_t size)
         }
     }
 
-    b = cedar_block_alloc(need);
+    b = malloc(need);
     if (b == NULL) {
         a->failed = true;
         return NULL;

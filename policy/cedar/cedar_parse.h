@@ -41,6 +41,8 @@ typedef struct {
     cedar_token_t     tok;           /* the one to be looked at */
     uint32_t          pos;           /* behind it */
     uint32_t          depth;
+    cedar_symbol_t   *namespaces;    /* of a schema, so far */
+    uint32_t          namespaces_n;
     bool              failed;
     bool              nomem;
 } cedar_parser_t;

@@ -12,6 +12,8 @@ static bool cedar_rs_ancestors(cedar_resolver_t *r);
 static bool cedar_rs_action(cedar_resolver_t *r, cedar_action_t *a);
 static bool cedar_rs_action_index(cedar_resolver_t *r);
 static bool cedar_rs_action_parents(cedar_resolver_t *r, cedar_action_t *a);
+static bool cedar_rs_action_parent(cedar_resolver_t *r, cedar_action_t *a,
+    cedar_type_t *t, cedar_value_t *parent);
 static bool cedar_rs_action_ancestors(cedar_resolver_t *r,
     cedar_action_t *a, uint32_t *seen, uint32_t mark,
     cedar_action_t **stack);
@@ -130,8 +132,9 @@ static bool
 cedar_rs_action_index(cedar_resolver_t *r)
 {
     uint32_t         i, k, size;
-    cedar_value_t   *uid;
+    cedar_value_t   *uid, other;
     cedar_schema_t  *schema;
+    cedar_symbol_t   plain;
 
     schema = r->schema;
 
@@ -162,6 +165,22 @@ cedar_rs_action_index(cedar_resolver_t *r)
         }
 
         schema->action_slots[k] = i + 1;
+    }
+
+    plain = cedar_symbol_find(&r->set->symbols, emage_str("Action"));
+
+    for (i = 0; i < schema->actions_n; i++) {
+        other = schema->actions[i].uid;
+        other.sym = plain;
+
+        if (schema->actions[i].ns != CEDAR_NO_SYMBOL
+            && cedar_schema_action(r->set, &other) != NULL)
+        {
+            return cedar_fail(cedar_rs_at(r, schema->actions[i].source),
+                              schema->actions[i].pos, "action \"%.*s\" "
+                              "hides one of the empty namespace; rename one",
+                              (int) other.len, other.u.s);
+        }
     }
 
     return true;
@@ -212,19 +231,17 @@ cedar_rs_action(cedar_resolver_t *r, cedar_action_t *a)
 static bool
 cedar_rs_action_parents(cedar_resolver_t *r, cedar_action_t *a)
 {
-    uint32_t  i;
+    uint32_t       i;
+    cedar_type_t  *t;
 
     for (i = 0; i < a->parents_n; i++) {
+        t = a->parent_types[i];
 
-        if (a->parent_types[i] == NULL) {
+        if (t == NULL) {
             a->parents[i].sym = a->uid.sym;
 
-        } else {
-            if (!cedar_rs_entity_name(r, a->parent_types[i])) {
-                return false;
-            }
-
-            a->parents[i].sym = a->parent_types[i]->sym;
+        } else if (!cedar_rs_action_parent(r, a, t, &a->parents[i])) {
+            return false;
         }
 
         if (cedar_schema_action(r->set, &a->parents[i]) == NULL) {
@@ -233,6 +250,36 @@ cedar_rs_action_parents(cedar_resolver_t *r, cedar_action_t *a)
                               (int) a->parents[i].len, a->parents[i].u.s);
         }
     }
+
+    return true;
+}
+
+
+/* Action::"x" is that of the own namespace, or else of the empty one. */
+
+static bool
+cedar_rs_action_parent(cedar_resolver_t *r, cedar_action_t *a,
+    cedar_type_t *t, cedar_value_t *parent)
+{
+    emage_str_t  name;
+
+    name = cedar_symbol_name(&r->set->symbols, t->sym);
+
+    if (!t->qualified && emage_str_eq(name, emage_str("Action"))) {
+        parent->sym = a->uid.sym;
+
+        if (cedar_schema_action(r->set, parent) == NULL) {
+            parent->sym = t->sym;
+        }
+
+        return true;
+    }
+
+    if (!cedar_rs_entity_name(r, t)) {
+        return false;
+    }
+
+    parent->sym = t->sym;
 
     return true;
 }

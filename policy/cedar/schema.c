@@ -435,7 +435,6 @@ cedar_rs_builtin(cedar_type_t *t, emage_str_t name)
         uint8_t      kind;
     } types[] = {
         { "Bool",     CEDAR_T_BOOL },
-        { "Boolean",  CEDAR_T_BOOL },
         { "Long",     CEDAR_T_LONG },
         { "String",   CEDAR_T_STRING },
         { "decimal",  CEDAR_T_DECIMAL },

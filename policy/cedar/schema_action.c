@@ -195,7 +195,7 @@ cedar_sp_action_parent(cedar_parser_t *p, cedar_symbol_t ns,
 static bool
 cedar_sp_applies_to(cedar_parser_t *p, cedar_symbol_t ns, cedar_action_t *a)
 {
-    bool       ok, *seen, principal, resource, context;
+    bool       ok, empty, *seen, principal, resource, context;
     uint32_t   pos;
 
     principal = resource = context = false;
@@ -222,6 +222,7 @@ cedar_sp_applies_to(cedar_parser_t *p, cedar_symbol_t ns, cedar_action_t *a)
         }
 
         *seen = true;
+        empty = false;
         cedar_next(p);
 
         if (!cedar_expect(p, ":", "here")) {
@@ -235,13 +236,20 @@ cedar_sp_applies_to(cedar_parser_t *p, cedar_symbol_t ns, cedar_action_t *a)
 
         } else if (seen == &principal) {
             ok = cedar_sp_type_list(p, ns, &a->principals, &a->principals_n);
+            empty = ok && a->principals_n == 0;
 
         } else {
             ok = cedar_sp_type_list(p, ns, &a->resources, &a->resources_n);
+            empty = ok && a->resources_n == 0;
         }
 
         if (!ok) {
             return false;
+        }
+
+        if (empty) {
+            return cedar_fail(p, pos, "this list is empty; name a type, or "
+                              "leave \"appliesTo\" out");
         }
 
         if (!cedar_take(p, ",")) {

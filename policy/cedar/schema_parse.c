@@ -65,14 +65,34 @@ cedar_sp_annotations(cedar_parser_t *p)
 static bool
 cedar_sp_namespace(cedar_parser_t *p)
 {
-    cedar_symbol_t  ns;
+    uint32_t         i, pos;
+    cedar_symbol_t   ns, *list;
 
     cedar_next(p);
 
+    pos = p->tok.pos;
     ns = cedar_path(p, emage_null_str, NULL, NULL);
 
-    if (ns == CEDAR_NO_SYMBOL
-        || !cedar_expect(p, "{", "behind the namespace's name"))
+    if (ns == CEDAR_NO_SYMBOL) {
+        return false;
+    }
+
+    for (i = 0; i < p->namespaces_n; i++) {
+        if (p->namespaces[i] == ns || i == 1000) {
+            return cedar_fail(p, pos, "this namespace was there before, or "
+                              "there are too many; join them");
+        }
+    }
+
+    list = cedar_grow(p->arena, p->namespaces, i, sizeof(cedar_symbol_t));
+    if (list == NULL) {
+        return cedar_nomem(p);
+    }
+
+    p->namespaces = list;
+    list[p->namespaces_n++] = ns;
+
+    if (!cedar_expect(p, "{", "behind the namespace's name"))
     {
         return false;
     }
