@@ -60,8 +60,9 @@ usage(FILE *out)
 {
     fprintf(out,
 "usage: emage-token verify --jwks FILE [--alg RS256,PS256,ES256]\n"
-"       emage-token sign --key JWK [--alg ALG] [--typ TYPE] [--claims JSON|-]\n"
-"                        [--claim NAME=TEXT|NAME:=JSON]... [--lifetime SECONDS]\n"
+"       emage-token sign --key JWK [--alg ALG] [--typ TYPE]\n"
+"                        [--claims JSON|-] [--claim NAME=TEXT|NAME:=JSON]...\n"
+"                        [--lifetime SECONDS]\n"
 "       emage-token keygen --kty RSA|EC [--alg ALG] --out FILE\n"
 "       emage-token public --key JWK\n"
 "\n"

@@ -109,8 +109,8 @@ typedef struct {
 } emage_access_t;
 
 /*
- * The members of an access record, in the journal's fixed order: type ("intent",
- * "outcome", "refusal"), time, decision_id, request_id, subject_kind, subject,
+ * The members of an access record, in the journal's fixed order: type
+ * ("intent", "outcome", "refusal"), time, decision_id, request_id, subject_kind, subject,
  * issuer, profession, organisation, acr, session, purpose, action, study,
  * series, instance, pid, decision ("permit", "deny"), reasons, errors, cause,
  * policy, study_version, patient_version; outcomes go on with status, requests,

@@ -95,7 +95,8 @@ test_writer(void)
     (void) memset(&st, 0xff, sizeof(st));
     (void) stat(path, &st);
 
-    tap_ok((st.st_mode & 0777 & ~0640) == 0, "mode %o", (unsigned) (st.st_mode & 0777));
+    tap_ok((st.st_mode & 0777 & ~0640) == 0, "mode %o",
+           (unsigned) (st.st_mode & 0777));
 
     (void) snprintf(path, sizeof(path), "%s/ledger/zz.jsonl", dir);
     fd = open(path, O_WRONLY|O_CREAT, 0640);
