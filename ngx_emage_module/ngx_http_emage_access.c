@@ -202,7 +202,7 @@ ngx_http_emage_access_flush(time_t now)
 
         emage_buf_reset(&worker->buf);
 
-        if (emage_count_body(&worker->buf, (int64_t) acs->second * 1000,
+        if (emage_count_body(&worker->buf, (int64_t) acs->second,
                              names[i], acs->counts[i])
             == EMAGE_OK)
         {
