@@ -41,11 +41,11 @@ $t->{http}{issuers} =
 $t->{no_lease} = 1;
 
 $t->share($a->{study}, 'radiology');
-$t->consent('relate', '--study', $a->{study}, '--subject',
+$t->consent('relate', '--study', $a->{study}, '--professional',
             'urn:alpha:people|42');
 $t->consent('set', '--study', $b->{study}, '--inclusion', 'given',
             '--sharing', 'active');
-$t->consent('relate', '--study', $b->{study}, '--subject',
+$t->consent('relate', '--study', $b->{study}, '--professional',
             'urn:beta:people|42');
 $t->consent('relate', '--study', $b->{study}, '--team',
             'urn:beta:teams|radiology');

@@ -83,7 +83,7 @@ for my $mode (qw(stall late half close refuse extra),
 
 # lies inside well-formed replies: facts that are not understood permit nothing
 
-$t->consent('exclude', '--study', $set->{bulk}{study}, '--subject',
+$t->consent('exclude', '--study', $set->{bulk}{study}, '--professional',
             $t->subject());
 
 for my $lie ('s/"version":/"versiom":/', 's/"sharing":"active"/"sharing":"activ"/',

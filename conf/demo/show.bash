@@ -126,7 +126,7 @@ show() {
     expect 404
 
     consent override --study "$withdrawn" \
-        --subject "$subjects|810109999999" --purpose BTG \
+        --professional "$subjects|810109999999" --purpose BTG \
         --reason "unconscious patient, stroke suspected"
 
     request "3. The stranger breaks the glass for another patient" \

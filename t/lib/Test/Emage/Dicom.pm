@@ -61,20 +61,26 @@ sub share {
 }
 
 
-sub studies {
+# The same for every study there is: quarantines resolved, reports final.
+
+sub share_all {
     my ($self) = @_;
-    my $r = $self->redis();
-    my ($cursor, %found) = 0;
+    my %done;
 
-    do {
-        my $reply = $r->call('SCAN', $cursor, 'MATCH', 'emage:{0}:study:*',
-                             'COUNT', 1000);
-        $cursor = $reply->[0];
-        $found{substr $_, length 'emage:{0}:study:'} = 1 for @{$reply->[1]};
-    } while ($cursor ne '0');
+    for my $study ($self->studies()) {
+        my $record = $self->study_record($study);
 
-    return sort keys %found;
+        $self->consent('resolve', '--study', $study)
+            if $record->{quarantine};
+        $self->share($study) unless $done{$self->study_record($study)->{pid}}++;
+        $self->consent('report-status', '--study', $study, '--all',
+                       '--status', 'final')
+            if @{$record->{reports}};
+    }
 }
+
+
+sub studies { return split /\n/, $_[0]->consent('studies') }
 
 
 sub study_record {
