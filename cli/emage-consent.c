@@ -7,11 +7,10 @@
  */
 
 
-#include "emage_edit.h"
+#include "emage_arguments.h"
 #include "emage_reconcile.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,29 +23,10 @@
 #define EXIT_REFUSED  1
 #define EXIT_USAGE    2
 
-#define RECONCILE_INTERVAL  200              /* ms */
-#define RECONCILE_BACKOFF   5000             /* ms, at most */
-#define SETTLE_AGE          15000            /* ms */
+#define RECONCILE_BACKOFF  5000              /* ms, at most */
 
 
-typedef struct {
-    emage_records_conf_t   conf;
-    emage_edit_t           edit;
-    const char            *patient;
-    const char            *identifier;
-    const char            *study;
-    char                   pid[EMAGE_PID_LEN + 1];
-    double                 hours;
-    int64_t                interval;
-    int64_t                settle;
-    bool                   once;
-    bool                   cancel;
-    int                    nargs;
-    char                 **args;
-} options_t;
-
-
-typedef int (*command_pt)(options_t *opt);
+typedef int (*command_pt)(emage_arguments_t *opt);
 
 
 typedef struct {
@@ -58,12 +38,12 @@ typedef struct {
 } command_t;
 
 
-static int run_init(options_t *opt);
-static int run_show(options_t *opt);
-static int run_studies(options_t *opt);
-static int run_edit(options_t *opt);
-static int run_withdraw(options_t *opt);
-static int run_reconcile(options_t *opt);
+static int run_init(emage_arguments_t *opt);
+static int run_show(emage_arguments_t *opt);
+static int run_studies(emage_arguments_t *opt);
+static int run_edit(emage_arguments_t *opt);
+static int run_withdraw(emage_arguments_t *opt);
+static int run_reconcile(emage_arguments_t *opt);
 
 
 static const char     *command_name;
@@ -75,9 +55,10 @@ static volatile sig_atomic_t  stop;
 
 static const command_t  commands[] = {
     { "init", run_init, 0, "",
+      "Prepares an installation; can be run again at any time.\n"
       "Makes the key file and the ledger's directory, loads the Redis\n"
       "functions, announces where things are, and sets the first epoch of an\n"
-      "empty installation.  Can be run again at any time." },
+      "empty installation." },
     { "show", run_show, 0, WHO, "Prints the records as JSON." },
     { "studies", run_studies, 0, "[" WHO "]",
       "Lists Study Instance UIDs: of a patient, or of all." },
@@ -89,15 +70,15 @@ static const command_t  commands[] = {
     { "withdraw", run_withdraw, 0,
       WHO "\n    [--by 'system|id'] [--how patient|oral|written]"
       " [--text VERSION]",
-      "Withdraws sharing.  Returns when no node serves on it any more." },
+      "Withdraws sharing.\n"
+      "Returns when no node serves on it any more." },
     { "relate", run_edit, 0,
       WHO "\n    " WHOM "\n"
       "    [--studies UID,UID] [--modalities CT,MR] [--dates FROM,TO]\n"
       "    [--basis admission|consultation|opinion|delegation]\n"
       "    [--by 'system|id'] [--from TIME] [--until TIME] [--hours N]"
       " [--days N]",
-      "Adds a relation.  With --studies, and without --patient or\n"
-      "--identifier, the patient is that of --study." },
+      "Adds a relation of the patient with somebody." },
     { "unrelate", run_edit, 0, WHO "\n    --id ID | " WHOM,
       "Ends relations." },
     { "exclude", run_edit, 0, WHO "\n    " WHOM " [--from TIME]",
@@ -108,7 +89,8 @@ static const command_t  commands[] = {
     { "override", run_edit, 0,
       WHO "\n    --professional 'system|id' --reason TEXT"
       " [--purpose BTG|ETREAT] [--hours N]",
-      "Opens the record in an emergency, for 2 hours unless said otherwise." },
+      "Opens the record in an emergency.\n"
+      "For 2 hours unless said otherwise; 24 hours at most." },
     { "erase-request", run_edit, 0, WHO " [--cancel]",
       "Requests erasure, or takes the request back before the purge." },
     { "report-status", run_edit, 0,
@@ -128,54 +110,10 @@ static const command_t  commands[] = {
       "Ends the quarantine of a study and of its pseudo-patient." },
     { "reconcile", run_reconcile, 0,
       "[--once] [--interval 200ms] [--settle 15s]",
-      "Runs until it is told to stop: brings a Redis that started anew, went\n"
-      "back in time or was wiped to where the ledgers are, and settles\n"
-      "changes whose writer died." },
+      "Keeps Redis in step with the ledgers, until it is told to stop.\n"
+      "Brings a Redis that started anew, went back in time or was wiped to\n"
+      "where the ledgers are, and settles changes whose writer died." },
     { NULL, NULL, 0, NULL, NULL }
-};
-
-
-static const struct option  long_options[] = {
-    { "redis", required_argument, NULL, 'r' },
-    { "journal", required_argument, NULL, 'j' },
-    { "store", required_argument, NULL, 's' },
-    { "key", required_argument, NULL, 'k' },
-    { "region", required_argument, NULL, 'g' },
-    { "actor", required_argument, NULL, 'a' },
-    { "patient", required_argument, NULL, 'p' },
-    { "identifier", required_argument, NULL, 'i' },
-    { "study", required_argument, NULL, 'u' },
-    { "inclusion", required_argument, NULL, 'I' },
-    { "sharing", required_argument, NULL, 'S' },
-    { "expires", required_argument, NULL, 'x' },
-    { "by", required_argument, NULL, 'b' },
-    { "how", required_argument, NULL, 'H' },
-    { "text", required_argument, NULL, 't' },
-    { "professional", required_argument, NULL, 'P' },
-    { "subject", required_argument, NULL, 'P' },
-    { "team", required_argument, NULL, 'T' },
-    { "organisation", required_argument, NULL, 'O' },
-    { "id", required_argument, NULL, 'd' },
-    { "studies", required_argument, NULL, 'U' },
-    { "modalities", required_argument, NULL, 'M' },
-    { "modality", required_argument, NULL, 'M' },
-    { "dates", required_argument, NULL, 'D' },
-    { "basis", required_argument, NULL, 'B' },
-    { "from", required_argument, NULL, 'f' },
-    { "until", required_argument, NULL, 'n' },
-    { "hours", required_argument, NULL, 'o' },
-    { "days", required_argument, NULL, 'y' },
-    { "purpose", required_argument, NULL, 'e' },
-    { "reason", required_argument, NULL, 'R' },
-    { "instance", required_argument, NULL, 'c' },
-    { "all", no_argument, NULL, 'A' },
-    { "status", required_argument, NULL, 'v' },
-    { "cancel", no_argument, NULL, 'C' },
-    { "once", no_argument, NULL, '1' },
-    { "interval", required_argument, NULL, 'N' },
-    { "settle", required_argument, NULL, 'L' },
-    { "help", no_argument, NULL, 'h' },
-    { NULL, 0, NULL, 0 }
 };
 
 
@@ -249,287 +187,19 @@ usage(FILE *out, const command_t *command)
 "\nCommon options: --redis unix:/path|redis://host:port, --journal DIR,\n"
 "--store DIR, --key FILE, --region NAME, --actor 'system|id'; without them\n"
 "EMAGE_REDIS, EMAGE_JOURNAL, EMAGE_STORE, EMAGE_KEY, EMAGE_REGION, then what\n"
-"\"emage-consent init\" announced.  A TIME is 2026-12-31, 2026-12-31T08:00:00Z\n"
-"or milliseconds since 1970.\n"
+"\"emage-consent init\" announced.\n"
+"A TIME is 2026-12-31, 2026-12-31T08:00:00Z or milliseconds since 1970.\n"
 "Exit status: 0 done, 1 refused, 2 wrong use or environment.\n");
 
     return (out == stderr) ? EXIT_USAGE : EXIT_DONE;
 }
 
 
-static int64_t
-now_ms(void)
-{
-    struct timespec  ts;
-
-    (void) clock_gettime(CLOCK_REALTIME, &ts);
-
-    return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-
-/* -1 if it is no time; dates begin at midnight UTC. */
-
-static int64_t
-parse_time(const char *s)
-{
-    int        n, end;
-    char      *rest;
-    int64_t    ms;
-    struct tm  tm;
-
-    memset(&tm, 0, sizeof(tm));
-    end = 0;
-
-    n = sscanf(s, "%4d-%2d-%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-               &end);
-
-    if (n == 3 && s[end] == 'T') {
-        s += end;
-        end = 0;
-        n = 3 + sscanf(s, "T%2d:%2d:%2dZ%n", &tm.tm_hour, &tm.tm_min,
-                       &tm.tm_sec, &end);
-    }
-
-    if ((n == 3 || n == 6) && end > 0 && s[end] == '\0') {
-        tm.tm_year -= 1900;
-        tm.tm_mon--;
-
-        return (int64_t) timegm(&tm) * 1000;
-    }
-
-    errno = 0;
-    ms = strtoll(s, &rest, 10);
-
-    return (errno == 0 && rest != s && *rest == '\0' && ms >= 0) ? ms : -1;
-}
-
-
-/* "200ms", "15s", "2m"; a bare number is seconds.  -1 if it is none. */
-
-static int64_t
-parse_duration(const char *s)
-{
-    char    *end;
-    double   n;
-
-    n = strtod(s, &end);
-
-    if (end == s || n < 0 || n > 1e9) {
-        return -1;
-    }
-
-    if (strcmp(end, "ms") == 0) {
-        return (int64_t) n;
-    }
-
-    if (strcmp(end, "s") == 0 || *end == '\0') {
-        return (int64_t) (n * 1000);
-    }
-
-    return (strcmp(end, "m") == 0) ? (int64_t) (n * 60000) : -1;
-}
-
-
-/* Adds "a,b,c"; the text is cut in place and must stay. */
-
-static bool
-parse_list(char *s, emage_edit_list_t *list)
-{
-    char  *comma;
-
-    for ( ;; ) {
-        comma = strchr(s, ',');
-
-        if (comma != NULL) {
-            *comma = '\0';
-        }
-
-        if (*s != '\0') {
-
-            if (list->n == EMAGE_EDIT_LIST_MAX) {
-                return false;
-            }
-
-            list->item[list->n++] = s;
-        }
-
-        if (comma == NULL) {
-            return true;
-        }
-
-        s = comma + 1;
-    }
-}
-
-
-static bool
-parse_subject(options_t *opt, const char *kind)
-{
-    if (opt->edit.subject != NULL) {
-        (void) fail("%s: one professional, team or organisation at a time",
-                    command_name);
-        return false;
-    }
-
-    opt->edit.subject = optarg;
-    opt->edit.kind = kind;
-
-    return true;
-}
-
-
-static bool
-parse_number(const char *s, double *n)
-{
-    char  *end;
-
-    *n = strtod(s, &end);
-
-    return end != s && *end == '\0' && *n > 0 && *n <= 24.0 * 366 * 100;
-}
-
-
-/* One option; false after a message. */
-
-static bool
-parse_option(options_t *opt, int c)
-{
-    double         n;
-    int64_t       *when;
-    emage_edit_t  *edit;
-
-    edit = &opt->edit;
-
-    switch (c) {
-
-    case 'r': opt->conf.redis = optarg; return true;
-    case 'j': opt->conf.journal = optarg; return true;
-    case 's': opt->conf.store = optarg; return true;
-    case 'k': opt->conf.key = optarg; return true;
-    case 'g': opt->conf.region = optarg; return true;
-    case 'a': opt->conf.actor = optarg; return true;
-    case 'p': opt->patient = optarg; return true;
-    case 'i': opt->identifier = optarg; return true;
-    case 'u': opt->study = optarg; return true;
-    case 'I': edit->inclusion = optarg; return true;
-    case 'S': edit->sharing = optarg; return true;
-    case 'b': edit->by = optarg; return true;
-    case 'H': edit->how = optarg; return true;
-    case 't': edit->text = optarg; return true;
-    case 'P': return parse_subject(opt, "named");
-    case 'T': return parse_subject(opt, "team");
-    case 'O': return parse_subject(opt, "organisation");
-    case 'd': edit->id = optarg; return true;
-    case 'U': return parse_list(optarg, &edit->studies);
-    case 'M': return parse_list(optarg, &edit->modalities);
-    case 'D': return parse_list(optarg, &edit->dates);
-    case 'B': edit->basis = optarg; return true;
-    case 'e': edit->purpose = optarg; return true;
-    case 'R': edit->reason = optarg; return true;
-    case 'c': edit->instance = optarg; return true;
-    case 'A': edit->instance = "all"; return true;
-    case 'v': edit->value = optarg; return true;
-    case 'C': edit->off = true; return true;
-    case '1': opt->once = true; return true;
-
-    case 'o':
-    case 'y':
-
-        if (!parse_number(optarg, &n)) {
-            (void) fail("%s: not a number: \"%s\"", command_name, optarg);
-            return false;
-        }
-
-        opt->hours = (c == 'o') ? n : n * 24;
-        return true;
-
-    case 'N':
-    case 'L':
-        when = (c == 'N') ? &opt->interval : &opt->settle;
-        *when = parse_duration(optarg);
-        break;
-
-    case 'x':
-    case 'f':
-    case 'n':
-        when = (c == 'x') ? &edit->expires
-               : (c == 'f') ? &edit->from : &edit->until;
-        *when = (strcmp(optarg, "never") == 0) ? 0 : parse_time(optarg);
-        break;
-
-    default:
-        return false;
-    }
-
-    if (*when < 0) {
-        (void) fail("%s: not a time: \"%s\"", command_name, optarg);
-        return false;
-    }
-
-    return true;
-}
-
-
-/* EXIT_DONE, or the status to leave with (*done is set then). */
-
-static int
-parse(int argc, char **argv, const command_t *command, options_t *opt,
-    bool *done)
-{
-    int  c;
-
-    memset(opt, 0, sizeof(*opt));
-
-    opt->edit.expires = -1;
-    opt->edit.now = now_ms();
-    opt->interval = RECONCILE_INTERVAL;
-    opt->settle = SETTLE_AGE;
-    opt->conf.process = (command->run == run_reconcile) ? "reconcile"
-                                                        : "consent";
-    *done = true;
-
-    while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-
-        if (c == 'h') {
-            return usage(stdout, command);
-        }
-
-        if (!parse_option(opt, c)) {
-            return EXIT_USAGE;
-        }
-    }
-
-    opt->nargs = argc - optind;
-    opt->args = argv + optind;
-
-    if (opt->nargs != command->nargs) {
-        (void) fail("%s: %s", command_name,
-                    (opt->nargs > command->nargs) ? "a word too many"
-                                                  : "a word is missing");
-        return usage(stderr, command);
-    }
-
-    if (opt->edit.until != 0 && opt->hours != 0) {
-        return fail("%s: --until, or --hours or --days", command_name);
-    }
-
-    if (opt->hours != 0) {
-        opt->edit.until = ((opt->edit.from == 0) ? opt->edit.now
-                                                 : opt->edit.from)
-                          + (int64_t) (opt->hours * 3600000);
-    }
-
-    *done = false;
-
-    return EXIT_DONE;
-}
-
-
 /* Whose records: sets opt->pid. */
 
 static emage_rc_t
-select_patient(emage_records_t *rec, options_t *opt, emage_error_t *err)
+select_patient(emage_records_t *rec, emage_arguments_t *opt,
+    emage_error_t *err)
 {
     const char  *bar;
 
@@ -572,7 +242,7 @@ select_patient(emage_records_t *rec, options_t *opt, emage_error_t *err)
 
 
 static int
-run_init(options_t *opt)
+run_init(emage_arguments_t *opt)
 {
     emage_rc_t     rc;
     emage_buf_t    text;
@@ -601,7 +271,7 @@ run_init(options_t *opt)
 
 
 static int
-run_show(options_t *opt)
+run_show(emage_arguments_t *opt)
 {
     emage_rc_t        rc;
     emage_buf_t       text;
@@ -646,7 +316,7 @@ print_study(void *data, emage_str_t study)
 
 
 static int
-run_studies(options_t *opt)
+run_studies(emage_arguments_t *opt)
 {
     emage_rc_t        rc;
     emage_error_t     err;
@@ -677,7 +347,7 @@ run_studies(options_t *opt)
 /* Words that follow the command become what the edit is given. */
 
 static int
-take_words(options_t *opt)
+take_words(emage_arguments_t *opt)
 {
     const char  *word;
 
@@ -709,7 +379,7 @@ take_words(options_t *opt)
 
 
 static int
-edit_records(options_t *opt, emage_ack_t *ack)
+edit_records(emage_arguments_t *opt, emage_ack_t *ack)
 {
     emage_rc_t        rc;
     emage_error_t     err;
@@ -743,7 +413,7 @@ edit_records(options_t *opt, emage_ack_t *ack)
 
 
 static int
-run_edit(options_t *opt)
+run_edit(emage_arguments_t *opt)
 {
     int          rc;
     emage_ack_t  ack;
@@ -760,7 +430,7 @@ run_edit(options_t *opt)
 
 
 static int
-run_withdraw(options_t *opt)
+run_withdraw(emage_arguments_t *opt)
 {
     int          rc;
     emage_ack_t  ack;
@@ -811,7 +481,7 @@ sleep_ms(int64_t ms)
 
 
 static int
-run_reconcile(options_t *opt)
+run_reconcile(emage_arguments_t *opt)
 {
     int64_t              wait;
     emage_rc_t           rc;
@@ -868,10 +538,11 @@ run_reconcile(options_t *opt)
 int
 main(int argc, char **argv)
 {
-    int               rc;
-    bool              done;
-    options_t         opt;
-    const command_t  *c;
+    int                 rc;
+    emage_rc_t          parsed;
+    emage_error_t       err;
+    const command_t    *c;
+    emage_arguments_t   opt;
 
     if (argc < 2) {
         return usage(stderr, NULL);
@@ -894,11 +565,24 @@ main(int argc, char **argv)
 
     command_name = c->name;
 
-    rc = parse(argc - 1, argv + 1, c, &opt, &done);
+    parsed = emage_arguments_parse(argc - 1, argv + 1, &opt, &err);
 
-    if (done) {
-        return rc;
+    if (parsed != EMAGE_OK) {
+        return failed(parsed, &err);
     }
+
+    if (opt.help) {
+        return usage(stdout, c);
+    }
+
+    if (opt.nargs != c->nargs) {
+        (void) fail("%s: %s", command_name,
+                    (opt.nargs > c->nargs) ? "a word too many"
+                                           : "a word is missing");
+        return usage(stderr, c);
+    }
+
+    opt.conf.process = (c->run == run_reconcile) ? "reconcile" : "consent";
 
     rc = c->run(&opt);
 

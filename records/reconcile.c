@@ -170,6 +170,7 @@ emage_reconciler_look(emage_reconciler_t *r, emage_error_t *err)
 
     if (!emage_str_eq(emage_str_c(r->run_id), emage_str_c(server.run_id))) {
         memcpy(r->run_id, server.run_id, sizeof(r->run_id));
+        memset(&r->seen, 0, sizeof(emage_server_t));
         r->since = now;
 
         emage_reconciler_say(r, "redis is not reconciled: nothing is permitted "

@@ -23,11 +23,9 @@ local CHANGES_MAX = 10000
 local DOCUMENT_MAX = 262144
 local NUMBER_MAX = 9007199254740991
 
-
 local function fail(text)
     error({err = 'EMAGE ' .. text})
 end
-
 
 -- arguments
 
@@ -45,23 +43,19 @@ local function keys_are(keys, ...)
     end
 end
 
-
 local function is_pid(s)
     return type(s) == 'string' and #s == 32 and not s:find('[^0-9a-f]')
 end
-
 
 local function is_uid(s)
     return type(s) == 'string' and #s >= 1 and #s <= 64
            and not s:find('[^0-9.]')
 end
 
-
 local function is_token(s)
     return type(s) == 'string' and #s >= 1 and #s <= 64
            and not s:find('[^0-9A-Za-z._-]')
 end
-
 
 local function number(s, what)
     if type(s) ~= 'string' or not s:find('^%d+$') or #s > 16 then
@@ -77,11 +71,9 @@ local function number(s, what)
     return n
 end
 
-
 local function decimal(n)
     return string.format('%.0f', n)
 end
-
 
 -- state of the partition
 
@@ -89,14 +81,12 @@ local function run_id()
     return redis.call('INFO', 'server'):match('run_id:(%x+)')
 end
 
-
 local function is_reconciled()
     local id = run_id()
 
     return id ~= nil and redis.call('GET', RECONCILED) == id
            and redis.call('EXISTS', EPOCH) == 1
 end
-
 
 local function current_seq()
     local s = redis.call('GET', SEQ)
@@ -107,7 +97,6 @@ local function current_seq()
 
     return number(s, SEQ)
 end
-
 
 -- Newest first; an entry is "seq:pid:nonce".  `back` counts from the newest.
 
@@ -126,7 +115,6 @@ local function change_at(back)
 
     return number(seq, CHANGES), pid, nonce
 end
-
 
 -- documents
 
@@ -162,7 +150,6 @@ local function decode(json, what)
     return doc
 end
 
-
 -- What a key of a document names: "study" or "patient", and which.
 
 local function key_names(key)
@@ -184,7 +171,6 @@ local function key_names(key)
 
     fail('key is no record: ' .. key)
 end
-
 
 local function check(kind, name, pid, version, json)
     local doc = decode(json, kind .. ' ' .. name)
@@ -208,7 +194,6 @@ local function check(kind, name, pid, version, json)
     return doc
 end
 
-
 -- A deletion leaves the version, so that numbers never repeat.
 
 local function tombstone(kind, name, pid, version)
@@ -221,7 +206,6 @@ local function tombstone(kind, name, pid, version)
     return '{"version":' .. decimal(version) .. ',' .. study .. '"pid":"'
            .. pid .. '","deleted":true}'
 end
-
 
 -- hints: which subjects have a relation with a patient
 
@@ -241,7 +225,6 @@ local function subjects(doc)
     return set
 end
 
-
 local function is_set(key)
     local t = redis.call('TYPE', key)['ok']
 
@@ -249,7 +232,6 @@ local function is_set(key)
         fail(key .. ' is no set')
     end
 end
-
 
 -- A write that is ready: {key, kind, name, pid, json, old, new}.
 
@@ -270,7 +252,6 @@ local function check_hints(write)
         end
     end
 end
-
 
 local function store(write)
     local old, new = write.old, write.new
@@ -306,7 +287,6 @@ local function store(write)
     end
 end
 
-
 -- The document at a key: its text, decoded form and version (0: none).
 
 local function current(key)
@@ -321,13 +301,11 @@ local function current(key)
     return json, doc, doc.version
 end
 
-
 -- functions
 
 local function emage_version(keys, args)
     return VERSION
 end
-
 
 local function emage_facts(keys, args)
     local uid = args[1]
@@ -354,7 +332,6 @@ local function emage_facts(keys, args)
 
     return {epoch, seq, study, redis.call('GET', PATIENT .. doc.pid)}
 end
-
 
 local function emage_lease(keys, args)
     keys_are(keys, EPOCH, SEQ, CHANGES, LEASES, RECONCILED)
@@ -427,7 +404,6 @@ local function emage_lease(keys, args)
     return answer
 end
 
-
 -- Whether a change was made: its nonce stands among the last changes.
 
 local function was_made(pid, nonce)
@@ -442,7 +418,6 @@ local function was_made(pid, nonce)
     return false
 end
 
-
 local function with_holders(status, seq)
     local answer = {status, seq}
     local leases = redis.call('HGETALL', LEASES)
@@ -454,7 +429,6 @@ local function with_holders(status, seq)
 
     return answer
 end
-
 
 -- Reads and checks one document of a change; nil when its base is not the
 -- current version.
@@ -482,7 +456,6 @@ local function prepare(key, pid, base, json)
 
     return write
 end
-
 
 local function emage_change(keys, args)
     keys_are(keys, SEQ, CHANGES, LEASES, EPOCH, RECONCILED)
@@ -553,7 +526,6 @@ local function emage_change(keys, args)
     return answer
 end
 
-
 local function behind(seq)
     local nodes = {}
     local leases = redis.call('HGETALL', LEASES)
@@ -567,13 +539,11 @@ local function behind(seq)
     return nodes
 end
 
-
 local function emage_holders(keys, args)
     keys_are(keys, LEASES)
 
     return behind(number(args[1], 'sequence'))
 end
-
 
 local function emage_expire(keys, args)
     keys_are(keys, LEASES)
@@ -586,7 +556,6 @@ local function emage_expire(keys, args)
 
     return #nodes
 end
-
 
 local function emage_identify(keys, args)
     local pid, json = args[1], args[2]
@@ -640,7 +609,6 @@ local function emage_identify(keys, args)
     return {'ok', pid}
 end
 
-
 -- For reconcile alone: a document that the ledgers or the store have, and
 -- Redis has not.  Refused once the server is reconciled: from then on there is
 -- emage_change.
@@ -681,7 +649,6 @@ local function emage_offer(keys, args)
     return 'stored'
 end
 
-
 local function emage_reconciled(keys, args)
     keys_are(keys, EPOCH, RECONCILED, SEQ)
 
@@ -719,12 +686,10 @@ local function emage_reconciled(keys, args)
     return 'ok'
 end
 
-
 local function register(name, callback, ...)
     redis.register_function{function_name = name, callback = callback,
                             flags = {...}}
 end
-
 
 register('emage_version', emage_version, 'no-writes')
 register('emage_facts', emage_facts, 'no-writes')

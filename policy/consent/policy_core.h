@@ -52,7 +52,7 @@ typedef struct {
 struct emage_policy_s {
     cedar_set_t      *set;
     emage_symbols_t   sym;
-    bool             *override;              /* a policy: @purpose("override") */
+    bool             *override;              /* each: @purpose("override") */
 };
 
 
