@@ -110,12 +110,13 @@ typedef struct {
 
 /*
  * The members of an access record, in the journal's fixed order: type
- * ("intent", "outcome", "refusal"), time, decision_id, request_id, subject_kind, subject,
- * issuer, profession, organisation, acr, session, purpose, action, study,
- * series, instance, pid, decision ("permit", "deny"), reasons, errors, cause,
- * policy, study_version, patient_version; outcomes go on with status, requests,
- * bytes, frames, incomplete, ninstances, instances, duration.  Empty strings
- * and arrays, no errors, and versions of 0 are left out.
+ * ("intent", "outcome", "refusal"), time, decision_id, request_id,
+ * subject_kind, subject, issuer, profession, organisation, acr, session,
+ * purpose, action, study, series, instance, pid, decision ("permit", "deny"),
+ * reasons, errors, cause, policy, study_version, patient_version; outcomes go
+ * on with status, requests, bytes, frames, incomplete, ninstances, instances,
+ * duration.  Empty strings and arrays, no errors, and versions of 0 are left
+ * out.
  */
 
 emage_rc_t emage_access_body(emage_buf_t *body, const emage_access_t *access);

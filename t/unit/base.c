@@ -70,8 +70,8 @@ test_buf(void)
     tap_ok(emage_buf_add(&b, "", 0) == EMAGE_OK, "nothing always fits");
     tap_ok(emage_buf_add(&b, "x", 1) == EMAGE_NOMEM && b.failed
            && b.len == 1000, "no further");
-    tap_ok(emage_buf_add(&b, "", 0) == EMAGE_NOMEM && emage_buf_cstr(&b) == NULL,
-           "a failure stays");
+    tap_ok(emage_buf_add(&b, "", 0) == EMAGE_NOMEM
+           && emage_buf_cstr(&b) == NULL, "a failure stays");
 
     emage_buf_reset(&b);
     tap_ok(emage_buf_add_c(&b, "a") == EMAGE_OK
