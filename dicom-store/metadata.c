@@ -93,6 +93,7 @@ static void emage_md_uri(emage_md_writer_t *w, const emage_event_t *ev,
     emage_str_t path);
 static void emage_md_strings(emage_md_writer_t *w,
     const emage_vr_rule_t *rule, emage_str_t s);
+static bool emage_md_nameless(emage_str_t s);
 static void emage_md_name(emage_md_writer_t *w, emage_str_t s);
 static void emage_md_numbers(emage_md_writer_t *w, const emage_event_t *ev,
     const emage_vr_rule_t *rule);
@@ -384,6 +385,23 @@ emage_md_element(emage_md_writer_t *w, const emage_event_t *ev)
 }
 
 
+/* Delimiters alone are no name. */
+
+static bool
+emage_md_nameless(emage_str_t s)
+{
+    size_t  i;
+
+    for (i = 0; i < s.len; i++) {
+        if (s.data[i] != '^' && s.data[i] != '=' && s.data[i] != ' ') {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
 static void
 emage_md_name(emage_md_writer_t *w, emage_str_t s)
 {
@@ -394,6 +412,11 @@ emage_md_name(emage_md_writer_t *w, emage_str_t s)
     static const char *const  names[] = {
         "\"Alphabetic\":", "\"Ideographic\":", "\"Phonetic\":"
     };
+
+    if (emage_md_nameless(s)) {
+        (void) emage_buf_add_c(w->out, "null");
+        return;
+    }
 
     (void) emage_buf_add_c(w->out, "{");
 
@@ -406,6 +429,12 @@ emage_md_name(emage_md_writer_t *w, emage_str_t s)
         group.data = s.data;
         group.len = i;
         group = emage_metadata_trim(group, false);
+
+        /* empty components at the end are none (PS3.5 section 6.2.1.1) */
+
+        while (group.len > 0 && group.data[group.len - 1] == '^') {
+            group.len--;
+        }
 
         if (group.len != 0) {
             (void) emage_buf_add_c(w->out, first ? "" : ",");
@@ -436,7 +465,9 @@ emage_md_strings(emage_md_writer_t *w, const emage_vr_rule_t *rule,
 
     s = emage_metadata_trim(s, false);
 
-    if (s.len == 0) {
+    if (s.len == 0
+        || (rule->kind == EMAGE_VALUE_NAMES && emage_md_nameless(s)))
+    {
         return;
     }
 

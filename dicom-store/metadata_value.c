@@ -111,7 +111,7 @@ emage_metadata_decimal(emage_buf_t *out, emage_str_t s, bool integer)
 
     /* IS has 12 characters, DS 16; some writers exceed that a little */
 
-    if (i != s.len || whole + fraction == 0 || whole + fraction > 64) {
+    if (i != s.len || whole + fraction == 0 || whole > 18 || fraction > 64) {
         return emage_buf_add_json(out, s);
     }
 
