@@ -262,7 +262,7 @@ ngx_emage_renew_refused(ngx_emage_lease_t *lease,
     ngx_emage_renew_unlock(lease);
 
     if (old != state && state == NGX_EMAGE_LEASE_FENCED) {
-        ngx_log_error(NGX_LOG_ALERT, lease->log, 0,
+        ngx_log_error(NGX_LOG_CRIT, lease->log, 0,
                       "fence: records went back in time (this node had "
                       "applied sequence %uL): nothing is served until "
                       "\"emage-consent reconcile\" has run",

@@ -46,9 +46,9 @@ struct ngx_emage_journal_waiter_s {
 
 /*
  * init_process: creates <dir>/access/ if needed and this worker's file in it
- * (with its open record, synced).  NULL after logging: nothing is served by
- * this worker until a later attempt succeeds (ngx_emage_journal_ok retries
- * once a second).
+ * (with its open record, synced).  If the file cannot be made, the journal is
+ * not ok until one of the attempts, one a second, succeeds.  NULL after
+ * logging, when there is no memory.
  */
 
 ngx_emage_journal_t *ngx_emage_journal_create(ngx_cycle_t *cycle,
@@ -64,8 +64,10 @@ void ngx_emage_journal_destroy(ngx_emage_journal_t *journal);
 /*
  * Whether records can be taken now.  After a failed write or sync the file is
  * given up for good, waiters fail, and once a second a new file is tried.
- * Also 0 while the current file is deleted, moved or unwritable (checked every
- * 500 ms).
+ * Also 0 while less than 16 MiB are free, and while a write takes more than
+ * 5 s.  After every sync, and at least every 500 ms, the file is looked after:
+ * one that was deleted or cut counts as failed, with all its records; one that
+ * was moved is closed, and a new one begun (as on USR1).
  */
 
 ngx_uint_t ngx_emage_journal_ok(ngx_emage_journal_t *journal);
@@ -80,7 +82,9 @@ ngx_int_t ngx_emage_journal_append(ngx_emage_journal_t *journal,
 
 /*
  * NGX_OK when the record of `ticket` is durable, NGX_ERROR when it never will
- * be, NGX_AGAIN: the waiter was queued and the sync is started at once.
+ * be (not even if it once was: its file may have been deleted since),
+ * NGX_AGAIN: the waiter was queued and the sync starts at the end of this turn
+ * of the event loop.  A waiter fails after NGX_EMAGE_JOURNAL_TIMEOUT ms.
  */
 
 ngx_int_t ngx_emage_journal_wait(ngx_emage_journal_t *journal,
@@ -88,7 +92,7 @@ ngx_int_t ngx_emage_journal_wait(ngx_emage_journal_t *journal,
 void ngx_emage_journal_forget(ngx_emage_journal_t *journal,
     ngx_emage_journal_waiter_t *waiter);
 
-/* A deadline by which a wait fails although the disk hangs: ms, 5000. */
+/* The wait for a disk that hangs, ms. */
 
 #define NGX_EMAGE_JOURNAL_TIMEOUT  5000
 

@@ -28,15 +28,19 @@ typedef struct ngx_emage_lease_s  ngx_emage_lease_t;
 
 /*
  * Configuration: adds the shared zone ("emage_lease") and remembers where the
- * fence lies (`dir`/fence-<node>.json).  NULL after logging.
+ * fence lies (`dir`/fence-<node>.json, with .lock and .tmp beside it; workers
+ * write there).  NULL after logging.  A zone is a node of its own in Redis
+ * ("<node>-<8 hex>"), so the two masters of a binary upgrade renew two leases;
+ * they share the fence.  A reload may not change node or directory.
  */
 
 ngx_emage_lease_t *ngx_emage_lease_add(ngx_conf_t *cf, ngx_str_t *node,
     ngx_str_t *dir, void *tag);
 
 /*
- * init_process: starts the renewal timer on the worker's link, and the timer
- * that notices changes applied by other workers.
+ * init_process: starts the timer that renews on the worker's link (an exiting
+ * worker does so only if nobody else does) and that notices changes applied by
+ * other workers.
  */
 
 ngx_int_t ngx_emage_lease_start(ngx_emage_lease_t *lease, ngx_cycle_t *cycle,

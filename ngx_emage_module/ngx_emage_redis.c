@@ -74,6 +74,10 @@ ngx_emage_redis_create(ngx_cycle_t *cycle, ngx_emage_redis_conf_t *conf,
     ngx_queue_init(&redis->free);
     redis->unsent = ngx_queue_sentinel(&redis->fifo);
 
+    /* the clock has stood still while the configuration was read */
+
+    ngx_time_update();
+
     ngx_emage_redis_connect(redis);
 
     return redis;

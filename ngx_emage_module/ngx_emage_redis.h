@@ -51,7 +51,13 @@ typedef void (*ngx_emage_redis_state_pt)(void *data, ngx_uint_t ready);
  * Creates the worker's client in init_process and begins to connect; on
  * connect it authenticates, selects and checks emage_version before it is
  * READY.  A version that is not `version` keeps the link closed, with an error
- * that says to run "emage-consent init".
+ * that says to run "emage-consent init".  A link that is lost is tried again,
+ * after 50 ms and up to 5 s.
+ *
+ * An exiting worker keeps its link (and with it the lease) to its end: only
+ * timers that others hold keep it, but for a command outstanding, whose
+ * deadline does too.  ngx_emage_redis_destroy() therefore belongs into
+ * exit_process; it calls nobody back.
  */
 
 ngx_emage_redis_t *ngx_emage_redis_create(ngx_cycle_t *cycle,
@@ -73,7 +79,10 @@ ngx_emage_redis_cmd_t *ngx_emage_redis_submit(ngx_emage_redis_t *redis,
     ngx_uint_t argc, const ngx_str_t *argv, ngx_emage_redis_pt handler,
     void *data);
 
-/* The reply will be read and dropped; `handler` is not called any more. */
+/*
+ * The reply will be read and dropped; `handler` is not called any more.  Not
+ * to be used once the handler has been called, or from inside it.
+ */
 
 void ngx_emage_redis_cancel(ngx_emage_redis_cmd_t *cmd);
 
