@@ -9,16 +9,13 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 
 #define POLICY_MAX_FILE   (32 * 1024 * 1024)
 #define POLICY_SCRATCH    (4 * 1024 * 1024)
-#define POLICY_MAX_CASES  1000
 
 /* Exit statuses. */
 
@@ -55,23 +52,20 @@ static int policy_help(const policy_command_t *c, FILE *out, int status);
 static int policy_options(int argc, char **argv, policy_option_t *options,
     size_t n, const char **argument);
 static bool policy_read(const char *path, emage_buf_t *b);
+static cedar_set_t *policy_set(void);
 static const char *policy_base(const char *path);
 static bool policy_add(cedar_set_t *set, const char *path, bool schema);
 static void policy_report(void *data, const cedar_message_t *m);
 static bool policy_decide(const cedar_set_t *set, const cedar_case_t *c,
     cedar_result_t *r);
 static int policy_answer(const cedar_set_t *set, const cedar_cases_t *cases);
-static bool policy_ids(emage_buf_t *b, const cedar_set_t *set,
-    const uint32_t *list, uint32_t n);
-static int policy_id_cmp(const void *a, const void *b);
 static int policy_run_cases(const cedar_set_t *set, const char *dir,
     policy_check_t *check);
+static int policy_is_case(const struct dirent *entry);
 static bool policy_run_file(const cedar_set_t *set, const char *path,
     policy_check_t *check);
 static void policy_run_case(const cedar_set_t *set, const char *file,
     const cedar_case_t *c, policy_check_t *check);
-static bool policy_same(const cedar_set_t *set, const uint32_t *list,
-    uint32_t n, const emage_str_t *ids, uint32_t ids_n);
 static void policy_case_failed(const cedar_set_t *set, const char *file,
     const cedar_case_t *c, const cedar_result_t *r);
 
@@ -143,10 +137,7 @@ static int
 policy_help(const policy_command_t *c, FILE *out, int status)
 {
     fputs((c != NULL) ? c->help
-          : "usage: emage-policy check DIR\n"
-            "       emage-policy authorize --policies FILE --entities FILE "
-            "--requests FILE [--schema FILE]\n"
-            "       emage-policy validate --policies FILE --schema FILE\n"
+          : "usage: emage-policy check|authorize|validate ...\n"
             "\n"
             "emage-policy COMMAND --help tells more.\n", out);
 
@@ -198,39 +189,34 @@ policy_options(int argc, char **argv, policy_option_t *options, size_t n,
 static bool
 policy_read(const char *path, emage_buf_t *b)
 {
-    int      fd;
-    char     chunk[16384];
-    ssize_t  n;
+    emage_error_t  err;
 
     emage_buf_init(b, POLICY_MAX_FILE);
 
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd == -1) {
-        fprintf(stderr, "emage-policy: %s: %s\n", path, strerror(errno));
+    if (cedar_file_load(path, b, &err) != EMAGE_OK) {
+        fprintf(stderr, "emage-policy: %s\n", err.text);
+        emage_buf_free(b);
         return false;
     }
 
-    for ( ;; ) {
-        n = read(fd, chunk, sizeof(chunk));
+    return true;
+}
 
-        if (n == -1 && errno == EINTR) {
-            continue;
-        }
 
-        if (n <= 0 || emage_buf_add(b, chunk, n) != EMAGE_OK) {
-            break;
-        }
+static cedar_set_t *
+policy_set(void)
+{
+    cedar_set_t    *set;
+    emage_error_t   err;
+
+    if (cedar_set_create(&set, &(cedar_options_t) { 0, true }, &err)
+        != EMAGE_OK)
+    {
+        fprintf(stderr, "emage-policy: %s\n", err.text);
+        return NULL;
     }
 
-    if (n != 0) {
-        fprintf(stderr, "emage-policy: %s: %s\n", path, (n == -1)
-                ? strerror(errno) : "no memory, or larger than 32 MiB");
-        emage_buf_free(b);
-    }
-
-    (void) close(fd);
-
-    return n == 0;
+    return set;
 }
 
 
@@ -329,8 +315,8 @@ policy_validate(int argc, char **argv)
     memset(&check, 0, sizeof(check));
     err.text[0] = '\0';
 
-    if (cedar_set_create(&set, NULL, &err) != EMAGE_OK) {
-        fprintf(stderr, "emage-policy: %s\n", err.text);
+    set = policy_set();
+    if (set == NULL) {
         return POLICY_USAGE;
     }
 
@@ -371,58 +357,16 @@ policy_decide(const cedar_set_t *set, const cedar_case_t *c,
 
 
 static int
-policy_id_cmp(const void *a, const void *b)
-{
-    return emage_str_cmp(*(const emage_str_t *) a, *(const emage_str_t *) b);
-}
-
-
-/* A JSON array of the policies' ids, sorted. */
-
-static bool
-policy_ids(emage_buf_t *b, const cedar_set_t *set, const uint32_t *list,
-    uint32_t n)
-{
-    uint32_t      i;
-    emage_str_t  *ids;
-
-    ids = calloc(n + 1, sizeof(emage_str_t));
-    if (ids == NULL) {
-        return false;
-    }
-
-    for (i = 0; i < n; i++) {
-        ids[i] = cedar_policy_id(set, list[i]);
-    }
-
-    qsort(ids, n, sizeof(emage_str_t), policy_id_cmp);
-    emage_buf_add_c(b, "[");
-
-    for (i = 0; i < n; i++) {
-        if (i != 0) {
-            emage_buf_add_c(b, ",");
-        }
-
-        emage_buf_add_json(b, ids[i]);
-    }
-
-    free(ids);
-
-    return emage_buf_add_c(b, "]") == EMAGE_OK;
-}
-
-
-static int
 policy_answer(const cedar_set_t *set, const cedar_cases_t *cases)
 {
-    bool             ok;
-    size_t           i;
+    size_t           i, n;
     emage_buf_t      b;
     cedar_result_t   r;
 
+    n = cedar_cases_count(cases);
     emage_buf_init(&b, POLICY_MAX_FILE);
 
-    for (i = 0; i < cedar_cases_count(cases); i++) {
+    for (i = 0; i < n; i++) {
         emage_buf_reset(&b);
 
         if (!policy_decide(set, cedar_cases_at(cases, i), &r)) {
@@ -431,25 +375,18 @@ policy_answer(const cedar_set_t *set, const cedar_cases_t *cases)
             break;
         }
 
-        emage_buf_add_c(&b, "{\"decision\":");
-        emage_buf_add_c(&b, (r.decision == CEDAR_ALLOW) ? "\"allow\""
-                                                        : "\"deny\"");
-        emage_buf_add_c(&b, ",\"reason\":");
-        ok = policy_ids(&b, set, r.reason, r.reason_n);
-        emage_buf_add_c(&b, ",\"errors\":");
-        ok = policy_ids(&b, set, r.errors, r.errors_n) && ok;
-
-        if (!ok || emage_buf_add_c(&b, "}\n") != EMAGE_OK
-            || fwrite(b.data, 1, b.len, stdout) != b.len)
+        if (cedar_result_json(set, &r, &b) != EMAGE_OK
+            || fwrite(b.data, 1, b.len, stdout) != b.len
+            || putchar('\n') == EOF)
         {
-            fputs("emage-policy: cannot write the answer\n", stderr);
             break;
         }
     }
 
     emage_buf_free(&b);
 
-    if (i != cedar_cases_count(cases) || fflush(stdout) != 0) {
+    if (i != n || fflush(stdout) != 0) {
+        fputs("emage-policy: not every request was answered\n", stderr);
         return POLICY_USAGE;
     }
 
@@ -493,10 +430,8 @@ policy_authorize(int argc, char **argv)
     emage_buf_init(&b, 0);
     emage_buf_init(&q, 0);
 
-    if (cedar_set_create(&set, &(cedar_options_t) { 0, true }, &err)
-        != EMAGE_OK)
-    {
-        fprintf(stderr, "emage-policy: %s\n", err.text);
+    set = policy_set();
+    if (set == NULL) {
         return POLICY_USAGE;
     }
 
@@ -558,10 +493,8 @@ policy_check(int argc, char **argv)
     memset(&check, 0, sizeof(check));
     err.text[0] = '\0';
 
-    if (cedar_set_create(&set, &(cedar_options_t) { 0, true }, &err)
-        != EMAGE_OK)
-    {
-        fprintf(stderr, "emage-policy: %s\n", err.text);
+    set = policy_set();
+    if (set == NULL) {
         return POLICY_USAGE;
     }
 
@@ -627,10 +560,9 @@ policy_run_cases(const cedar_set_t *set, const char *dir,
     int              i, n;
     bool             ok;
     char             path[4096];
-    size_t           len;
     struct dirent  **list;
 
-    n = scandir(dir, &list, NULL, alphasort);
+    n = scandir(dir, &list, policy_is_case, alphasort);
 
     if (n < 0) {
         fprintf(stderr, "emage-policy: %s: %s\n", dir, strerror(errno));
@@ -638,21 +570,26 @@ policy_run_cases(const cedar_set_t *set, const char *dir,
     }
 
     for (i = 0, ok = true; i < n; i++) {
-        len = strlen(list[i]->d_name);
-
-        if (ok && list[i]->d_name[0] != '.' && len > 10
-            && strcmp(list[i]->d_name + len - 10, ".case.json") == 0)
-        {
-            snprintf(path, sizeof(path), "%s/%s", dir, list[i]->d_name);
-            ok = policy_run_file(set, path, check);
-        }
-
+        snprintf(path, sizeof(path), "%s/%s", dir, list[i]->d_name);
+        ok = ok && policy_run_file(set, path, check);
         free(list[i]);
     }
 
     free(list);
 
     return ok ? POLICY_OK : POLICY_USAGE;
+}
+
+
+static int
+policy_is_case(const struct dirent *entry)
+{
+    size_t  len;
+
+    len = strlen(entry->d_name);
+
+    return entry->d_name[0] != '.' && len > 10
+           && strcmp(entry->d_name + len - 10, ".case.json") == 0;
 }
 
 
@@ -716,40 +653,10 @@ policy_run_case(const cedar_set_t *set, const char *file,
                 "\"reason\"\n", file, (int) c->name.len, c->name.data);
         check->failed++;
 
-    } else if (c->decision != r.decision
-               || !policy_same(set, r.reason, r.reason_n, c->reason,
-                               c->reason_n)
-               || !policy_same(set, r.errors, r.errors_n, c->errors,
-                               c->errors_n))
-    {
+    } else if (!cedar_case_agrees(set, c, &r)) {
         check->failed++;
         policy_case_failed(set, file, c, &r);
     }
-}
-
-
-/* The same ids in any order. */
-
-static bool
-policy_same(const cedar_set_t *set, const uint32_t *list, uint32_t n,
-    const emage_str_t *ids, uint32_t ids_n)
-{
-    uint32_t  i, k;
-
-    for (i = 0; n == ids_n && i < n; i++) {
-
-        for (k = 0; k < n; k++) {
-            if (emage_str_eq(cedar_policy_id(set, list[i]), ids[k])) {
-                break;
-            }
-        }
-
-        if (k == n) {
-            return false;
-        }
-    }
-
-    return n == ids_n;
 }
 
 
@@ -763,11 +670,7 @@ policy_case_failed(const cedar_set_t *set, const char *file,
     static char  scratch[65536] __attribute__((aligned(16)));
 
     emage_buf_init(&b, 65536);
-    emage_buf_add_c(&b, (r->decision == CEDAR_ALLOW) ? "allow" : "deny");
-    emage_buf_add_c(&b, " for ");
-    policy_ids(&b, set, r->reason, r->reason_n);
-    emage_buf_add_c(&b, ", errors ");
-    policy_ids(&b, set, r->errors, r->errors_n);
+    (void) cedar_result_json(set, r, &b);
 
     fprintf(stderr, "%s: %.*s: expected %s for", file, (int) c->name.len,
             c->name.data, (c->decision == CEDAR_ALLOW) ? "allow" : "deny");

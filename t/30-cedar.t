@@ -3,7 +3,7 @@
 # Copyright (C) The e-mage authors
 
 # Cedar's public integration tests, through emage-policy: the hand-written
-# ones all, of the generated corpus every eighth, or all with
+# ones all, of the generated corpus every twelfth, or all with
 # EMAGE_CEDAR_ALL=1.  Without the archive a few cases stand below.
 
 use warnings;
@@ -15,40 +15,43 @@ use File::Temp qw/ tempdir /;
 use JSON::PP;
 
 my $top = dirname(__FILE__) . '/..';
-my $tool = "$top/build/bin/emage-policy";
+my $build = $ENV{EMAGE_BUILD} // 'build';
+$build = "$top/$build" unless $build =~ m!^/!;
+my $tool = "$build/bin/emage-policy";
 my $shared = $ENV{EMAGE_SHARED} // "$top/../shared";
 my $archive = "$shared/cedar/cedar-integration-tests.tar.xz";
 my $dir = tempdir(CLEANUP => 1);
 my $json = JSON::PP->new->utf8->canonical;
 
-plan skip_all => 'build/bin/emage-policy is not built' unless -x $tool;
+plan skip_all => "$tool is not built" unless -x $tool;
 
 my %seen = (validate => 0, validated => 0, decide => 0, decided => 0);
 my @differ;
 
 small();
+checks();
 
 SKIP: {
-	skip 'no ../shared/cedar/cedar-integration-tests.tar.xz', 4
-		unless -r $archive;
+    skip 'no ../shared/cedar/cedar-integration-tests.tar.xz', 4
+        unless -r $archive;
 
-	system('tar', '-xJf', $archive, '-C', $dir) == 0
-		or die "cannot unpack $archive";
+    system('tar', '-xJf', $archive, '-C', $dir) == 0
+        or die "cannot unpack $archive";
 
-	my ($root) = grep { -d "$_/corpus-tests" } ($dir, glob("$dir/*"));
-	die "no corpus-tests in $archive" unless defined $root;
+    my ($root) = grep { -d "$_/corpus-tests" } ($dir, glob("$dir/*"));
+    die "no corpus-tests in $archive" unless defined $root;
 
-	run_all($root, 'hand-written tests', sort glob("$root/tests/*/*.json"));
+    run_all($root, 'hand-written tests', sort glob("$root/tests/*/*.json"));
 
-	my @corpus = grep { !/\.entities\.json$/ }
-		sort glob("$root/corpus-tests/*.json");
+    my @corpus = grep { !/\.entities\.json$/ }
+        sort glob("$root/corpus-tests/*.json");
 
-	unless ($ENV{EMAGE_CEDAR_ALL}) {
-		my $i = 0;
-		@corpus = grep { $i++ % 8 == 0 } @corpus;
-	}
+    unless ($ENV{EMAGE_CEDAR_ALL}) {
+        my $i = 0;
+        @corpus = grep { $i++ % 12 == 0 } @corpus;
+    }
 
-	run_all($root, 'corpus', @corpus);
+    run_all($root, 'corpus', @corpus);
 }
 
 done_testing();
@@ -56,79 +59,79 @@ done_testing();
 ###############################################################################
 
 sub run_all {
-	my ($root, $name, @files) = @_;
+    my ($root, $name, @files) = @_;
 
-	@differ = ();
-	$seen{$_} = 0 for keys %seen;
+    @differ = ();
+    $seen{$_} = 0 for keys %seen;
 
-	run_one($root, $_) for @files;
+    run_one($root, $_) for @files;
 
-	diag("$name: $_") for @differ > 40 ? @differ[0 .. 39] : @differ;
+    diag("$name: $_") for @differ > 40 ? @differ[0 .. 39] : @differ;
 
-	is($seen{validated}, $seen{validate},
-		"$name: verdicts agree, $seen{validated}/$seen{validate}");
-	is($seen{decided}, $seen{decide},
-		"$name: decisions agree, $seen{decided}/$seen{decide}");
+    is($seen{validated}, $seen{validate},
+        "$name: verdicts agree, $seen{validated}/$seen{validate}");
+    is($seen{decided}, $seen{decide},
+        "$name: decisions agree, $seen{decided}/$seen{decide}");
 
-	note("$name: $seen{validated}/$seen{validate} verdicts, "
-		. "$seen{decided}/$seen{decide} decisions");
+    note("$name: $seen{validated}/$seen{validate} verdicts, "
+        . "$seen{decided}/$seen{decide} decisions");
 }
 
 sub run_one {
-	my ($root, $file) = @_;
+    my ($root, $file) = @_;
 
-	my $test = $json->decode(slurp($file));
-	my ($short) = $file =~ m!([^/]+/[^/]+)\.json$!;
-	my @schema = ('--schema', "$root/$test->{schema}");
-	my @policies = ('--policies', "$root/$test->{policies}");
+    my $test = $json->decode(slurp($file));
+    my ($short) = $file =~ m!([^/]+/[^/]+)\.json$!;
+    my @schema = ('--schema', "$root/$test->{schema}");
+    my @policies = ('--policies', "$root/$test->{policies}");
 
-	my ($status, $out, $err) = tool('validate', @policies, @schema);
+    my ($status, $out, $err) = tool('validate', @policies, @schema);
 
-	$seen{validate}++;
+    $seen{validate}++;
 
-	if ($status == ($test->{shouldValidate} ? 0 : 1)) {
-		$seen{validated}++;
+    if ($status == ($test->{shouldValidate} ? 0 : 1)) {
+        $seen{validated}++;
 
-	} else {
-		push @differ, "$short: validate gave $status, should be "
-			. ($test->{shouldValidate} ? 'valid' : 'not valid')
-			. " $err";
-	}
+    } else {
+        push @differ, "$short: validate gave $status, should be "
+            . ($test->{shouldValidate} ? 'valid' : 'not valid')
+            . " $err";
+    }
 
-	my $requests = $test->{requests};
-	return unless @$requests;
+    my $requests = $test->{requests};
+    return unless @$requests;
 
-	spew("$dir/requests.json", $json->encode($requests));
+    spew("$dir/requests.json", $json->encode($requests));
 
-	($status, $out, $err) = tool('authorize', @policies, @schema,
-		'--entities', "$root/$test->{entities}",
-		'--requests', "$dir/requests.json");
+    ($status, $out, $err) = tool('authorize', @policies, @schema,
+        '--entities', "$root/$test->{entities}",
+        '--requests', "$dir/requests.json");
 
-	my @lines = split(/\n/, $out);
+    my @lines = split(/\n/, $out);
 
-	my $told = 0;
+    my $told = 0;
 
-	for my $i (0 .. $#$requests) {
-		my $r = $requests->[$i];
-		my $want = $json->encode({ decision => $r->{decision},
-			reason => [ sort @{$r->{reason}} ],
-			errors => [ sort @{$r->{errors}} ] });
-		my $got = defined $lines[$i]
-			? $json->encode($json->decode($lines[$i])) : "nothing $err";
+    for my $i (0 .. $#$requests) {
+        my $r = $requests->[$i];
+        my $want = $json->encode({ decision => $r->{decision},
+            reason => [ sort @{$r->{reason}} ],
+            errors => [ sort @{$r->{errors}} ] });
+        my $got = defined $lines[$i]
+            ? $json->encode($json->decode($lines[$i])) : "nothing $err";
 
-		$seen{decide}++;
+        $seen{decide}++;
 
-		if ($got eq $want) {
-			$seen{decided}++;
+        if ($got eq $want) {
+            $seen{decided}++;
 
-		} elsif (!$told++) {
-			push @differ, "$short, request $i: want $want, got $got";
-		}
-	}
+        } elsif (!$told++) {
+            push @differ, "$short, request $i: want $want, got $got";
+        }
+    }
 }
 
 sub small {
-	spew("$dir/s.cedarschema", <<'EOF');
+    spew("$dir/s.cedarschema", <<'EOF');
 entity Team;
 entity User in [Team] { age: Long, nick?: String };
 entity Doc { owner: User };
@@ -137,7 +140,7 @@ action read, write appliesTo {
 };
 EOF
 
-	spew("$dir/p.cedar", <<'EOF');
+    spew("$dir/p.cedar", <<'EOF');
 permit (principal in Team::"a", action == Action::"read", resource);
 @id("owner")
 permit (principal, action, resource) when { resource.owner == principal };
@@ -147,7 +150,7 @@ forbid (principal, action == Action::"write", resource)
 when { principal.age + 9223372036854775807 < 0 };
 EOF
 
-	spew("$dir/e.json", <<'EOF');
+    spew("$dir/e.json", <<'EOF');
 [
  {"uid": {"type": "User", "id": "ann"}, "attrs": {"age": 30},
   "parents": [{"type": "Team", "id": "a"}]},
@@ -157,28 +160,28 @@ EOF
 ]
 EOF
 
-	my @requests = map {
-		{ principal => { type => 'User', id => $_->[0] },
-		  action => { type => 'Action', id => $_->[1] },
-		  resource => { type => 'Doc', id => 'd' },
-		  context => $_->[2] ? { ip => $_->[2] } : {} }
-	} ([ 'ann', 'read' ], [ 'ann', 'write' ], [ 'bob', 'write' ],
-	   [ 'bob', 'read', '10.1.2.3' ], [ 'eve', 'read' ]);
+    my @requests = map {
+        { principal => { type => 'User', id => $_->[0] },
+          action => { type => 'Action', id => $_->[1] },
+          resource => { type => 'Doc', id => 'd' },
+          context => $_->[2] ? { ip => $_->[2] } : {} }
+    } ([ 'ann', 'read' ], [ 'ann', 'write' ], [ 'bob', 'write' ],
+       [ 'bob', 'read', '10.1.2.3' ], [ 'eve', 'read' ]);
 
-	spew("$dir/r.json", $json->encode(\@requests));
+    spew("$dir/r.json", $json->encode(\@requests));
 
-	my ($status, $out, $err) = tool('validate', '--policies',
-		"$dir/p.cedar", '--schema', "$dir/s.cedarschema");
+    my ($status, $out, $err) = tool('validate', '--policies',
+        "$dir/p.cedar", '--schema', "$dir/s.cedarschema");
 
-	is($status, 0, 'small set is valid');
-	is($err, '', 'and nothing is said of it');
+    is($status, 0, 'small set is valid');
+    is($err, '', 'and nothing is said of it');
 
-	($status, $out) = tool('authorize', '--policies', "$dir/p.cedar",
-		'--schema', "$dir/s.cedarschema", '--entities', "$dir/e.json",
-		'--requests', "$dir/r.json");
+    ($status, $out) = tool('authorize', '--policies', "$dir/p.cedar",
+        '--schema', "$dir/s.cedarschema", '--entities', "$dir/e.json",
+        '--requests', "$dir/r.json");
 
-	is($status, 0, 'small set answers');
-	is($out, <<'EOF', 'with decisions, reasons and errors');
+    is($status, 0, 'small set answers');
+    is($out, <<'EOF', 'with decisions, reasons and errors');
 {"decision":"allow","reason":["policy0"],"errors":[]}
 {"decision":"deny","reason":[],"errors":["policy3"]}
 {"decision":"allow","reason":["owner"],"errors":[]}
@@ -186,60 +189,142 @@ EOF
 {"decision":"deny","reason":[],"errors":[]}
 EOF
 
-	spew("$dir/bad.cedar", "permit (principal, action, resource)\n"
-		. "when { principal.nick == \"x\" };\n");
+    spew("$dir/bad.cedar", "permit (principal, action, resource)\n"
+        . "when { principal.nick == \"x\" };\n");
 
-	($status, $out, $err) = tool('validate', '--policies',
-		"$dir/bad.cedar", '--schema', "$dir/s.cedarschema");
+    ($status, $out, $err) = tool('validate', '--policies',
+        "$dir/bad.cedar", '--schema', "$dir/s.cedarschema");
 
-	is($status, 1, 'optional attribute without has');
-	like($err, qr/^bad.cedar:2:8: attribute "nick" of User is optional/,
-		'says where');
+    is($status, 1, 'optional attribute without has');
+    like($err, qr/^bad.cedar:2:8: attribute "nick" of User is optional/,
+        'says where');
 
-	spew("$dir/torn.cedar", "permit (principal, action resource);\n");
+    spew("$dir/torn.cedar", "permit (principal, action resource);\n");
 
-	($status, $out, $err) = tool('validate', '--policies',
-		"$dir/torn.cedar", '--schema', "$dir/s.cedarschema");
+    ($status, $out, $err) = tool('validate', '--policies',
+        "$dir/torn.cedar", '--schema', "$dir/s.cedarschema");
 
-	is($status, 2, 'syntax error');
-	like($err, qr/^torn.cedar:1:27: expected /, 'says where');
+    is($status, 2, 'syntax error');
+    like($err, qr/^torn.cedar:1:27: expected /, 'says where');
 
-	($status, $out, $err) = tool('validate');
-	is($status, 2, 'wrong use');
+    ($status, $out, $err) = tool('validate');
+    is($status, 2, 'wrong use');
+}
+
+# A directory as conf/policy is one: validation, lint, cases.
+
+sub checks {
+    my $d = "$dir/policy";
+
+    mkdir $d or die "$d: $!";
+
+    spew("$d/x.cedarschema", <<'EOF');
+entity User { staff: Bool };
+entity Doc;
+action read appliesTo { principal: [User], resource: [Doc] };
+EOF
+
+    spew("$d/a.cedar", <<'EOF');
+@id("staff")
+@basis("art. 1")
+permit (principal, action, resource) when { principal.staff };
+EOF
+
+    spew("$d/b.cedar", <<'EOF');
+@id("all")
+@basis("art. 2")
+permit (principal, action, resource) when { resource has x };
+@id("none")
+forbid (principal == User::"mallory", action, resource);
+EOF
+
+    my $case = { name => 'staff may', decision => 'allow',
+        reason => [ 'staff' ], errors => [],
+        request => {
+            principal => { type => 'User', id => 'ann' },
+            action => { type => 'Action', id => 'read' },
+            resource => { type => 'Doc', id => 'd' }, context => {} },
+        entities => [ { uid => { type => 'User', id => 'ann' },
+            attrs => { staff => JSON::PP::true }, parents => [] } ] };
+
+    spew("$d/one.case.json", $json->encode([ $case ]));
+
+    my ($status, $out, $err) = tool('check', $d);
+
+    is($status, 0, 'check: fine') or diag $err;
+    like($out, qr/^3 policies, 0 problems, 1 of 1 cases as expected/,
+        'says what it did');
+    like($out, qr/^no case reaches all\nno case reaches none$/m,
+        'and what no case reached');
+
+    $case->{reason} = [ 'all' ];
+    spew("$d/one.case.json", $json->encode([ $case ]));
+
+    ($status, $out, $err) = tool('check', $d);
+
+    is($status, 1, 'right decision for the wrong reason');
+    like($err, qr/^one.case.json: staff may: expected allow for all, got /,
+        'is told');
+
+    spew("$d/c.cedar", <<'EOF');
+@id("staff")
+permit (principal, action, resource) when { principal.stuff };
+EOF
+
+    ($status, $out, $err) = tool('check', $d);
+
+    is($status, 1, 'problems');
+    like($err, qr/^c\.cedar:2:45:\ User\ has\ no\ attribute\ "stuff".*\n
+        \ {4}permit.*\n\ {48}\^$/mx, 'with line and caret');
+    like($err, qr/^c\.cedar:2:1: another policy has the same \@id/m,
+        'duplicate id');
+    like($err, qr/^c\.cedar:2:1: this permit does not say what law/m,
+        'no basis');
+
+    spew("$d/c.cedar", "forbid (principal, action, resource)\n");
+
+    ($status, $out, $err) = tool('check', $d);
+
+    is($status, 1, 'syntax error');
+    like($err, qr/^c\.cedar:2:1: expected ";" at the end of the policy, /,
+        'and where');
+
+    is((tool('check', "$dir/nowhere"))[0], 2, 'no such directory');
+    is((tool('check'))[0], 2, 'no directory at all');
 }
 
 sub tool {
-	my (@args) = @_;
+    my (@args) = @_;
 
-	my $pid = fork() // die "fork: $!";
+    my $pid = fork() // die "fork: $!";
 
-	if ($pid == 0) {
-		open(STDOUT, '>', "$dir/out") or die $!;
-		open(STDERR, '>', "$dir/err") or die $!;
-		exec($tool, @args) or die $!;
-	}
+    if ($pid == 0) {
+        open(STDOUT, '>', "$dir/out") or die $!;
+        open(STDERR, '>', "$dir/err") or die $!;
+        exec($tool, @args) or die $!;
+    }
 
-	waitpid($pid, 0);
+    waitpid($pid, 0);
 
-	return ($? & 127 ? "signal " . ($? & 127) : $? >> 8,
-		slurp("$dir/out"), slurp("$dir/err"));
+    return ($? & 127 ? "signal " . ($? & 127) : $? >> 8,
+        slurp("$dir/out"), slurp("$dir/err"));
 }
 
 sub slurp {
-	my ($file) = @_;
+    my ($file) = @_;
 
-	open(my $f, '<:raw', $file) or die "$file: $!";
-	local $/;
+    open(my $f, '<:raw', $file) or die "$file: $!";
+    local $/;
 
-	return <$f> // '';
+    return <$f> // '';
 }
 
 sub spew {
-	my ($file, $text) = @_;
+    my ($file, $text) = @_;
 
-	open(my $f, '>:raw', $file) or die "$file: $!";
-	print $f $text;
-	close($f) or die "$file: $!";
+    open(my $f, '>:raw', $file) or die "$file: $!";
+    print $f $text;
+    close($f) or die "$file: $!";
 }
 
 ###############################################################################

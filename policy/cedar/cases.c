@@ -30,6 +30,10 @@ static bool cedar_case_part(cedar_json_t *j, const json_t *o,
     const char *part, cedar_value_t *v);
 static bool cedar_case_expected(cedar_json_t *j, const json_t *o,
     cedar_case_t *c);
+static void cedar_result_ids(const cedar_set_t *set, const uint32_t *list,
+    uint32_t n, emage_buf_t *b);
+static bool cedar_case_same(const cedar_set_t *set, const uint32_t *list,
+    uint32_t n, const emage_str_t *ids, uint32_t ids_n);
 static bool cedar_case_ids(cedar_json_t *j, const json_t *array,
     const emage_str_t **ids, uint32_t *n);
 
@@ -352,4 +356,100 @@ cedar_case_ids(cedar_json_t *j, const json_t *array, const emage_str_t **ids,
     *n = len;
 
     return true;
+}
+
+
+static bool
+cedar_case_same(const cedar_set_t *set, const uint32_t *list, uint32_t n,
+    const emage_str_t *ids, uint32_t ids_n)
+{
+    uint32_t  i, k;
+
+    for (i = 0; n == ids_n && i < n; i++) {
+
+        for (k = 0; k < n; k++) {
+            if (emage_str_eq(cedar_policy_id(set, list[i]), ids[k])) {
+                break;
+            }
+        }
+
+        if (k == n) {
+            return false;
+        }
+    }
+
+    return n == ids_n;
+}
+
+
+bool
+cedar_case_agrees(const cedar_set_t *set, const cedar_case_t *c,
+    const cedar_result_t *r)
+{
+    return c->expected && c->decision == r->decision
+           && cedar_case_same(set, r->reason, r->reason_n, c->reason,
+                              c->reason_n)
+           && cedar_case_same(set, r->errors, r->errors_n, c->errors,
+                              c->errors_n);
+}
+
+
+/* Ids in byte order: each time the least that comes after the last. */
+
+static void
+cedar_result_ids(const cedar_set_t *set, const uint32_t *list, uint32_t n,
+    emage_buf_t *b)
+{
+    uint32_t     i, k, done;
+    emage_str_t  id, next, last;
+
+    emage_buf_add_c(b, "[");
+    last = next = emage_null_str;
+
+    for (done = 0; done < n; done += k) {
+
+        for (i = 0, k = 0; i < n; i++) {
+            id = cedar_policy_id(set, list[i]);
+
+            if (done != 0 && emage_str_cmp(id, last) <= 0) {
+                continue;
+            }
+
+            if (k != 0 && emage_str_eq(id, next)) {
+                k++;
+
+            } else if (k == 0 || emage_str_cmp(id, next) < 0) {
+                next = id;
+                k = 1;
+            }
+        }
+
+        for (i = 0; i < k; i++) {
+            emage_buf_add_c(b, (done + i == 0) ? "" : ",");
+            emage_buf_add_json(b, next);
+        }
+
+        if (k == 0) {
+            break;
+        }
+
+        last = next;
+    }
+
+    emage_buf_add_c(b, "]");
+}
+
+
+emage_rc_t
+cedar_result_json(const cedar_set_t *set, const cedar_result_t *r,
+    emage_buf_t *b)
+{
+    emage_buf_add_c(b, (r->decision == CEDAR_ALLOW)
+                       ? "{\"decision\":\"allow\",\"reason\":"
+                       : "{\"decision\":\"deny\",\"reason\":");
+    cedar_result_ids(set, r->reason, r->reason_n, b);
+    emage_buf_add_c(b, ",\"errors\":");
+    cedar_result_ids(set, r->errors, r->errors_n, b);
+
+    return emage_buf_add_c(b, "}");
 }

@@ -66,7 +66,7 @@ struct cedar_node_s {
     const cedar_symbol_t    *names;
     const cedar_pattern_t   *pattern;
     const char              *fault;  /* CEDAR_N_BAD */
-    cedar_value_t            value;  /* CEDAR_N_LIT */
+    cedar_value_t            value;  /* of literals and constants */
 };
 
 #define CEDAR_MAX_TREE  1000         /* depth of an expression tree */

@@ -171,6 +171,26 @@ cedar_uid_eq(const cedar_value_t *a, const cedar_value_t *b)
                || memcmp(a->u.s, b->u.s, a->len) == 0);
 }
 
+/* Equality, quick for what policies mostly compare. */
+
+static inline bool
+cedar_value_eq(const cedar_value_t *a, const cedar_value_t *b)
+{
+    if (a->kind != b->kind) {
+        return false;
+    }
+
+    if (a->kind == CEDAR_STRING || a->kind == CEDAR_ENTITY) {
+        return cedar_uid_eq(a, b);
+    }
+
+    if (a->kind == CEDAR_BOOL) {
+        return a->u.b == b->u.b;
+    }
+
+    return cedar_value_cmp(a, b) == 0;
+}
+
 /* Sorts in place and drops duplicates; returns the new count. */
 
 uint32_t cedar_set_normalise(cedar_value_t *v, uint32_t n);

@@ -1,8 +1,8 @@
 /*
  * Copyright (C) The e-mage authors
  *
- * JSON values of Cedar, turned into ours.  Only json.c and cases.c, which
- * belong together, include jansson.
+ * JSON values of Cedar, turned into ours.  The one place that
+ * includes jansson.
  */
 
 
@@ -43,6 +43,9 @@ emage_rc_t cedar_json_rc(const cedar_json_t *j);
 bool cedar_json_string(cedar_json_t *j, const json_t *s, emage_str_t *out);
 bool cedar_json_uid(cedar_json_t *j, const json_t *o, cedar_value_t *v);
 bool cedar_json_value(cedar_json_t *j, const json_t *o,
+    const cedar_type_t *expect, uint32_t depth, cedar_value_t *v);
+
+bool cedar_json_record(cedar_json_t *j, const json_t *o,
     const cedar_type_t *expect, uint32_t depth, cedar_value_t *v);
 
 /* Makes an empty store over `set`. */

@@ -125,6 +125,10 @@ cedar_node_t *cedar_node_lit(cedar_parser_t *p, uint32_t pos,
     cedar_value_t value);
 void cedar_node_hash(cedar_node_t *n);
 
+/* Computes a set or record of constants; false only without memory. */
+
+bool cedar_node_fold(cedar_parser_t *p, cedar_node_t *n);
+
 /* Parts of the schema parser; `ns` is the namespace, or CEDAR_NO_SYMBOL. */
 
 #define CEDAR_MAX_NAMES  10000       /* of any kind, in a schema */

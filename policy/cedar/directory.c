@@ -1,7 +1,8 @@
 /*
  * Copyright (C) The e-mage authors
  *
- * A directory of policies: the one place of this room that reads files.
+ * Files and directories of policies: the one place of this room that reads
+ * any.
  */
 
 
@@ -232,6 +233,29 @@ cedar_set_add_directory(cedar_set_t *set, const char *dir,
         emage_error_set(err, "%s: no *.cedar file in it; put the policies "
                         "there", dir);
         return EMAGE_NOTFOUND;
+    }
+
+    return rc;
+}
+
+
+emage_rc_t
+cedar_file_load(const char *path, emage_buf_t *b, emage_error_t *err)
+{
+    int         fd;
+    emage_rc_t  rc;
+
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+    rc = (fd == -1) ? EMAGE_UNAVAILABLE : cedar_file_read(fd, b);
+
+    if (rc != EMAGE_OK) {
+        emage_error_set(err, "%s: %s; name a file that can be read, of at "
+                        "most %zu bytes", path, strerror(errno), b->max);
+    }
+
+    if (fd != -1) {
+        (void) close(fd);
     }
 
     return rc;

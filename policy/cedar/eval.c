@@ -59,11 +59,14 @@ cedar_eval(cedar_eval_t *e, const cedar_node_t *n, cedar_value_t *v)
     int64_t        i;
     cedar_value_t  w;
 
-    switch (n->kind) {
+    /* literals, and what was made of literals when the policy was read */
 
-    case CEDAR_N_LIT:
+    if (n->value.kind != 0) {
         *v = n->value;
         return true;
+    }
+
+    switch (n->kind) {
 
     case CEDAR_N_PRINCIPAL:
         *v = e->req->principal;
@@ -121,7 +124,7 @@ cedar_eval(cedar_eval_t *e, const cedar_node_t *n, cedar_value_t *v)
             return false;
         }
 
-        *v = cedar_value_bool(cedar_value_cmp(&w, v) == 0);
+        *v = cedar_value_bool(cedar_value_eq(&w, v));
         return true;
 
     case CEDAR_N_LT:

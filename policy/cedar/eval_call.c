@@ -30,11 +30,6 @@ cedar_eval_call(cedar_eval_t *e, const cedar_node_t *n, cedar_value_t *v)
     cedar_value_t           arg[2];
     const cedar_fn_info_t  *info;
 
-    if (n->value.kind != 0) {
-        *v = n->value;
-        return true;
-    }
-
     if (n->fault != NULL) {
         return cedar_fault(e, n->fault);
     }

@@ -161,6 +161,53 @@ cedar_node_lit(cedar_parser_t *p, uint32_t pos, cedar_value_t value)
 }
 
 
+bool
+cedar_node_fold(cedar_parser_t *p, cedar_node_t *n)
+{
+    uint32_t        i;
+    cedar_field_t  *fields;
+    cedar_value_t  *elems;
+
+    for (i = 0; i < n->n; i++) {
+        if (n->arg[i]->value.kind == 0) {
+            return true;
+        }
+    }
+
+    if (n->kind == CEDAR_N_SET) {
+        elems = cedar_array(p->arena, n->n, sizeof(cedar_value_t));
+        if (elems == NULL) {
+            return cedar_nomem(p);
+        }
+
+        for (i = 0; i < n->n; i++) {
+            elems[i] = n->arg[i]->value;
+        }
+
+        n->value = cedar_value(CEDAR_SET);
+        n->value.len = cedar_set_normalise(elems, n->n);
+        n->value.u.set = elems;
+
+    } else {
+        fields = cedar_array(p->arena, n->n, sizeof(cedar_field_t));
+        if (fields == NULL) {
+            return cedar_nomem(p);
+        }
+
+        for (i = 0; i < n->n; i++) {
+            fields[i].name = n->names[i];
+            fields[i].value = n->arg[i]->value;
+        }
+
+        n->value = cedar_value(CEDAR_RECORD);
+        n->value.len = n->n;
+        n->value.u.rec = fields;
+    }
+
+    return true;
+}
+
+
 /*
  * Nodes may be shared between trees, so that pointers are compared first.  The
  * hash was made of everything compared here but patterns and faults.

@@ -54,8 +54,13 @@ cedar_expr_primary(cedar_parser_t *p)
         arg = NULL;
         n = 0;
 
-        return cedar_expr_list(p, "]", &arg, &n)
-               ? cedar_node(p, CEDAR_N_SET, pos, arg, n) : NULL;
+        if (!cedar_expr_list(p, "]", &arg, &n)) {
+            return NULL;
+        }
+
+        node = cedar_node(p, CEDAR_N_SET, pos, arg, n);
+
+        return (node != NULL && cedar_node_fold(p, node)) ? node : NULL;
     }
 
     if (cedar_take(p, "{")) {
@@ -346,6 +351,10 @@ cedar_record_sort(cedar_parser_t *p, cedar_node_t **arg,
     if (a != NULL) {
         a->names = names;
         cedar_node_hash(a);
+
+        if (!cedar_node_fold(p, a)) {
+            return NULL;
+        }
     }
 
     return a;

@@ -187,10 +187,20 @@ bool
 cedar_set_contains(const cedar_value_t *set, const cedar_value_t *v)
 {
     int       rc;
-    uint32_t  lo, hi, mid;
+    uint32_t  i, lo, hi, mid;
 
     lo = 0;
     hi = set->len;
+
+    if (hi <= 8) {
+        for (i = 0; i < hi; i++) {
+            if (cedar_value_eq(&set->u.set[i], v)) {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     while (lo < hi) {
         mid = lo + (hi - lo) / 2;

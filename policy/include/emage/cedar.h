@@ -2,7 +2,7 @@
  * Copyright (C) The e-mage authors
  *
  * The Cedar policy language: policy sets, schemas, entities, requests and
- * decisions.  Pure C: no globals, no I/O (but for cedar_set_add_directory).
+ * decisions.  Pure C: no globals, no I/O but for the two functions that say so.
  *
  * Life of a set: create, add schemas and policies, intern the names that
  * requests will use, finish.  A finished set never changes: any number of
@@ -142,12 +142,21 @@ emage_rc_t cedar_set_add_policies(cedar_set_t *set, emage_str_t name,
 
 /*
  * Reads DIR/ *.cedarschema, then DIR/ *.cedar, each sorted by name (names that
- * begin with a dot are left out), and adds them under their base names.  The
- * one function that touches files.  EMAGE_NOTFOUND: no such directory, or no
- * *.cedar in it.
+ * begin with a dot are left out), and adds them under their base names.  This
+ * and cedar_file_load alone touch files.  EMAGE_NOTFOUND: no such directory,
+ * or no *.cedar in it.
  */
 
 emage_rc_t cedar_set_add_directory(cedar_set_t *set, const char *dir,
+    emage_error_t *err);
+
+/*
+ * Reads the file `path` into `b`, which the caller initialised with the most
+ * it may hold, and frees.  EMAGE_UNAVAILABLE: not readable; EMAGE_NOMEM: too
+ * large.
+ */
+
+emage_rc_t cedar_file_load(const char *path, emage_buf_t *b,
     emage_error_t *err);
 
 /*
@@ -348,6 +357,15 @@ const char *cedar_explain(const cedar_set_t *set, size_t i,
 
 
 /*
+ * Appends {"decision":"allow","reason":["id"],"errors":[]}, ids sorted, in one
+ * line.  EMAGE_OK or EMAGE_NOMEM.
+ */
+
+emage_rc_t cedar_result_json(const cedar_set_t *set,
+    const cedar_result_t *result, emage_buf_t *b);
+
+
+/*
  * Entities from JSON (Cedar's entities format): uid, attrs, parents, tags;
  * __entity and __extn escapes, or the implicit forms where the schema gives
  * the type.  Ancestors are closed; cycles and duplicates are refused.  `name`
@@ -385,6 +403,11 @@ typedef struct {
 emage_rc_t cedar_cases_load(const cedar_set_t *set,
     cedar_entities_t *entities, emage_str_t name, emage_str_t text,
     cedar_cases_t **cases, emage_error_t *err);
+
+/* Are decision, reasons and errors those expected?  In any order. */
+
+bool cedar_case_agrees(const cedar_set_t *set, const cedar_case_t *c,
+    const cedar_result_t *result);
 
 size_t cedar_cases_count(const cedar_cases_t *cases);
 const cedar_case_t *cedar_cases_at(const cedar_cases_t *cases, size_t i);
