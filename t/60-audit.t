@@ -352,4 +352,26 @@ like($line, qr/^2026-11-24T\S+Z refusal .*pid=0011\S+ decision=deny cause=no-r/,
     is($?, 0, 'until it is told to stop');
 }
 
+
+# the writer's disk fails, or the writer dies: what was acknowledged is whole
+
+SKIP: {
+    skip 'no strace', 1 if system('strace -V >/dev/null 2>&1') != 0;
+
+    for my $fault ('fdatasync:error=EIO:when=1', 'fdatasync:error=EIO:when=2',
+                   'fdatasync:error=EIO:when=17', 'write:error=ENOSPC:when=9',
+                   'write:error=EIO:when=43', 'fsync:error=EIO:when=1',
+                   'fdatasync:signal=KILL:when=5', 'write:signal=KILL:when=6')
+    {
+        my ($call) = $fault =~ /^(\w+)/;
+        my $d = "$dir/" . $n++;
+        my ($wrc) = run_command('strace', '-f', '-o', '/dev/null', '-e',
+                                "trace=$call", '-e', "inject=$fault", $writer,
+                                $d);
+        isnt($wrc, 0, "$fault: the writer does not succeed");
+        ($rc, $out) = verify($d);
+        is($rc, 0, 'and leaves no damage') or diag $out;
+    }
+}
+
 done_testing();
