@@ -219,7 +219,7 @@ emage_enc_wrap(emage_enc_t *e, const char *path, const void *data, size_t len,
     }
 
     if (rc == EMAGE_OK) {
-        rc = emage_file_write(path, file.data, file.len, e->err);
+        rc = emage_file_write_draft(path, file.data, file.len, e->err);
 
         if (rc != EMAGE_OK) {
             rc = EMAGE_UNAVAILABLE;

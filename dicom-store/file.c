@@ -23,6 +23,8 @@
 
 static emage_rc_t emage_file_failed(const char *what, const char *path,
     emage_error_t *err);
+static emage_rc_t emage_file_create(const char *path, const void *data,
+    size_t len, bool sync, emage_error_t *err);
 static emage_rc_t emage_file_remove(const char *path, unsigned depth,
     emage_error_t *err);
 static int emage_file_name_cmp(const void *a, const void *b);
@@ -147,6 +149,22 @@ emage_rc_t
 emage_file_write(const char *path, const void *data, size_t len,
     emage_error_t *err)
 {
+    return emage_file_create(path, data, len, true, err);
+}
+
+
+emage_rc_t
+emage_file_write_draft(const char *path, const void *data, size_t len,
+    emage_error_t *err)
+{
+    return emage_file_create(path, data, len, false, err);
+}
+
+
+static emage_rc_t
+emage_file_create(const char *path, const void *data, size_t len, bool sync,
+    emage_error_t *err)
+{
     int         fd;
     emage_rc_t  rc;
 
@@ -159,7 +177,7 @@ emage_file_write(const char *path, const void *data, size_t len,
 
     rc = emage_file_write_fd(fd, data, len);
 
-    if (rc != EMAGE_OK || fsync(fd) == -1) {
+    if (rc != EMAGE_OK || (sync && fsync(fd) == -1)) {
         (void) emage_file_failed("write", path, err);
         (void) close(fd);
         return EMAGE_UNAVAILABLE;

@@ -35,6 +35,11 @@ emage_rc_t emage_file_read(const char *path, emage_buf_t *out,
 emage_rc_t emage_file_write(const char *path, const void *data, size_t len,
     emage_error_t *err);
 
+/* The same without sync: for what a later step syncs or throws away. */
+
+emage_rc_t emage_file_write_draft(const char *path, const void *data,
+    size_t len, emage_error_t *err);
+
 /* All of `len` bytes, through short writes and EINTR. */
 
 emage_rc_t emage_file_write_fd(int fd, const void *data, size_t len);

@@ -160,10 +160,6 @@ emage_stage_run(emage_stage_t *s, const char *path)
         rc = emage_stage_digest(s);
     }
 
-    if (rc == EMAGE_OK) {
-        rc = emage_file_sync(file, s->err);
-    }
-
     return rc;
 }
 
@@ -421,7 +417,7 @@ emage_stage_save(emage_stage_t *s, const char *suffix,
         return EMAGE_UNAVAILABLE;
     }
 
-    rc = emage_file_write(file, data->data, data->len, s->err);
+    rc = emage_file_write_draft(file, data->data, data->len, s->err);
 
     return (rc == EMAGE_OK) ? EMAGE_OK : EMAGE_UNAVAILABLE;
 }

@@ -59,7 +59,8 @@ typedef struct {
  *   <n>.idx      a series.idx of this one instance, without metadata
  *   <n>.meta     its metadata, a line an element (emage_metadata_write)
  *
- * A file that is no object, or none that can be kept, is `refused` with the
+ * Nothing is synced: what is published is, when it gets its name.  A file that
+ * is no object, or none that can be kept, is `refused` with the
  * reason.  EMAGE_UNAVAILABLE: the disk failed, `err` says how.
  */
 

@@ -53,6 +53,11 @@ emage_quarantine_keep(emage_ingest_t *in, size_t file, const char *pid,
         return rc;
     }
 
+    rc = emage_file_sync(from, in->err);
+    if (rc != EMAGE_OK) {
+        return EMAGE_UNAVAILABLE;
+    }
+
     if (link(from, path) == -1 && errno != EEXIST) {
         emage_error_set(in->err, "cannot link %.200s to %.200s: %s", from,
                         path, strerror(errno));

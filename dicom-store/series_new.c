@@ -8,9 +8,13 @@
 
 #include "series_core.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 
@@ -23,6 +27,8 @@ static emage_rc_t emage_series_chunk(emage_series_build_t *s,
     const emage_buf_t *json, emage_index_instance_t *in);
 static emage_rc_t emage_series_links(emage_series_build_t *s,
     const emage_member_t *m);
+static emage_rc_t emage_series_link(emage_series_build_t *s,
+    const emage_member_t *m, const char *suffix, const emage_sum_t *sum);
 
 
 emage_rc_t
@@ -260,28 +266,66 @@ emage_series_chunk(emage_series_build_t *s, const emage_buf_t *json,
 static emage_rc_t
 emage_series_links(emage_series_build_t *s, const emage_member_t *m)
 {
-    char            name[256], from[PATH_MAX];
+    emage_rc_t  rc;
+
+    rc = emage_series_link(s, m, "dcm", &m->object->stored);
+
+    if (rc == EMAGE_OK && m->object->extra.size != 0) {
+        rc = emage_series_link(s, m, "frames", &m->object->extra);
+    }
+
+    return rc;
+}
+
+
+/* Only now, as it is published, a staged file is looked at and synced. */
+
+static emage_rc_t
+emage_series_link(emage_series_build_t *s, const emage_member_t *m,
+    const char *suffix, const emage_sum_t *sum)
+{
+    int             fd;
+    char            name[256], from[PATH_MAX], dot[16];
     emage_rc_t      rc;
+    struct stat     st;
     emage_build_t  *b;
 
     b = s->b;
 
-    (void) snprintf(name, sizeof(name), "%s/%s.dcm", s->uid, m->object->sop);
+    (void) snprintf(dot, sizeof(dot), ".%s", suffix);
+    (void) snprintf(name, sizeof(name), "%s/%s.%s", s->uid, m->object->sop,
+                    suffix);
 
-    rc = emage_object_path(from, sizeof(from), b->conf->txn->dir, m->number,
-                           ".dcm")
-         ? emage_build_link(b, from, name, &m->object->stored)
-         : EMAGE_UNAVAILABLE;
-
-    if (rc != EMAGE_OK || m->object->extra.size == 0) {
-        return rc;
+    if (!emage_object_path(from, sizeof(from), b->conf->txn->dir, m->number,
+                           dot))
+    {
+        return EMAGE_UNAVAILABLE;
     }
 
-    (void) snprintf(name, sizeof(name), "%s/%s.frames", s->uid,
-                    m->object->sop);
+    fd = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-    return emage_object_path(from, sizeof(from), b->conf->txn->dir, m->number,
-                             ".frames")
-           ? emage_build_link(b, from, name, &m->object->extra)
-           : EMAGE_UNAVAILABLE;
+    if (fd == -1 || fstat(fd, &st) == -1) {
+        emage_error_set(b->err, "cannot open %.300s: %s", from,
+                        strerror(errno));
+        rc = EMAGE_UNAVAILABLE;
+
+    } else if (!S_ISREG(st.st_mode) || (uint64_t) st.st_size != sum->size) {
+        emage_error_set(b->err, "%.300s: its worker left another file than "
+                        "it said", m->path);
+        rc = EMAGE_ERROR;
+
+    } else if (fsync(fd) == -1) {
+        emage_error_set(b->err, "cannot sync %.300s: %s", from,
+                        strerror(errno));
+        rc = EMAGE_UNAVAILABLE;
+
+    } else {
+        rc = emage_build_link(b, from, name, sum);
+    }
+
+    if (fd != -1) {
+        (void) close(fd);
+    }
+
+    return rc;
 }

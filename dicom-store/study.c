@@ -27,6 +27,7 @@ typedef struct {
     const char             *quarantine;  /* the reason, or empty */
     bool                    refused;     /* the patient wants no data held */
     bool                    noted;       /* a new source to write down */
+    json_t                 *seen;        /* SOP Instance UID to first file */
     emage_member_t         *members;
     size_t                  nmembers;
     const char            **ids;         /* of accepted and noted files */
@@ -44,9 +45,6 @@ static bool emage_study_again(emage_study_t *s, size_t n);
 static bool emage_study_compare(emage_study_t *s, emage_ingest_file_t *f,
     const emage_manifest_object_t *o);
 static emage_rc_t emage_study_accept(emage_study_t *s, size_t n);
-static emage_member_t *emage_study_member(emage_study_t *s, const char *sop);
-static void emage_study_manifest(const emage_study_t *s,
-    const emage_member_t *m, emage_manifest_object_t *o);
 static emage_rc_t emage_study_publish(emage_study_t *s);
 static emage_rc_t emage_study_revision(emage_study_t *s, char *revision,
     json_t **study_json);
@@ -68,9 +66,11 @@ emage_ingest_study(emage_ingest_t *in, const size_t *order, size_t n)
     s.study = in->files->list[order[0]].object->study;
     s.members = calloc(n, sizeof(emage_member_t));
     s.ids = calloc(n, sizeof(char *));
+    s.seen = json_object();
 
-    if (s.members == NULL || s.ids == NULL) {
+    if (s.members == NULL || s.ids == NULL || s.seen == NULL) {
         emage_error_set(in->err, "no memory");
+        json_decref(s.seen);
         free(s.members);
         free(s.ids);
         return EMAGE_NOMEM;
@@ -94,6 +94,7 @@ emage_ingest_study(emage_ingest_t *in, const size_t *order, size_t n)
 
     emage_publish_release(&s.record);
     emage_manifest_free(&s.old);
+    json_decref(s.seen);
     free(s.members);
     free(s.ids);
 
@@ -183,7 +184,8 @@ emage_study_file(emage_study_t *s, size_t n)
                                      emage_manifest_find(&s->old,
                                                          f->object->sop)
                                      != NULL
-                                     || emage_study_member(s, f->object->sop)
+                                     || json_object_get(s->seen,
+                                                        f->object->sop)
                                         != NULL
                                      ? "SOP instance UID belongs to another "
                                        "patient"
@@ -198,16 +200,26 @@ emage_study_file(emage_study_t *s, size_t n)
     }
 
     if (emage_study_again(s, n)) {
-        return EMAGE_OK;
+        rc = EMAGE_OK;
+
+    } else {
+        rc = emage_study_elsewhere(s, n, pid, &done);
+
+        if (rc == EMAGE_OK && !done) {
+            rc = emage_study_accept(s, n);
+        }
     }
 
-    rc = emage_study_elsewhere(s, n, pid, &done);
-
-    if (rc != EMAGE_OK || done) {
-        return rc;
+    if (rc == EMAGE_OK && f->status != EMAGE_FILE_REFUSED
+        && json_object_get(s->seen, f->object->sop) == NULL
+        && json_object_set_new(s->seen, f->object->sop,
+                               json_integer((json_int_t) n)) == -1)
+    {
+        emage_error_set(s->in->err, "no memory");
+        rc = EMAGE_NOMEM;
     }
 
-    return emage_study_accept(s, n);
+    return rc;
 }
 
 
@@ -257,60 +269,46 @@ emage_study_patient(emage_study_t *s, emage_ingest_file_t *f, bool *same,
 }
 
 
-static emage_member_t *
-emage_study_member(emage_study_t *s, const char *sop)
-{
-    size_t  i;
-
-    /* from the end: a second look at the same UID mostly follows the first */
-
-    for (i = s->nmembers; i > 0; i--) {
-        if (strcmp(s->members[i - 1].object->sop, sop) == 0) {
-            return &s->members[i - 1];
-        }
-    }
-
-    return NULL;
-}
-
-
-static void
-emage_study_manifest(const emage_study_t *s, const emage_member_t *m,
-    emage_manifest_object_t *o)
-{
-    memset(o, 0, sizeof(*o));
-
-    (void) snprintf(o->org, sizeof(o->org), "%s", s->in->conf->source.org);
-    memcpy(o->transfer_syntax, m->object->received_ts,
-           sizeof(o->transfer_syntax));
-    memcpy(o->dataset, m->object->dataset, EMAGE_SHA256_LEN);
-    memcpy(o->content, m->object->content, EMAGE_SHA256_LEN);
-    o->path = (char *) (uintptr_t) m->path;
-}
-
-
-/* True: the object is there already, and the file has its status. */
+/*
+ * True: the object is there already, and the file has its status.  Within one
+ * run the first file of a UID wins, so that the same files give the same store
+ * however often they are ingested.
+ */
 
 static bool
 emage_study_again(emage_study_t *s, size_t n)
 {
-    emage_member_t                 *m;
-    emage_ingest_file_t            *f;
+    json_t                         *seen;
+    emage_ingest_file_t            *f, *first;
     emage_manifest_object_t         o;
     const emage_manifest_object_t  *old;
 
     f = &s->in->files->list[n];
-    m = emage_study_member(s, f->object->sop);
+    seen = json_object_get(s->seen, f->object->sop);
 
-    if (m != NULL) {
-        emage_study_manifest(s, m, &o);
-        old = &o;
-
-    } else {
+    if (seen == NULL) {
         old = emage_manifest_find(&s->old, f->object->sop);
+
+        return old != NULL && emage_study_compare(s, f, old);
     }
 
-    return old != NULL && emage_study_compare(s, f, old);
+    first = &s->in->files->list[json_integer_value(seen)];
+
+    memset(&o, 0, sizeof(o));
+
+    (void) snprintf(o.org, sizeof(o.org), "%s", s->in->conf->source.org);
+    memcpy(o.transfer_syntax, first->object->received_ts,
+           sizeof(o.transfer_syntax));
+    memcpy(o.dataset, first->object->dataset, EMAGE_SHA256_LEN);
+    memcpy(o.content, first->object->content, EMAGE_SHA256_LEN);
+    o.path = first->path;
+
+    if (!emage_study_compare(s, f, &o)) {
+        emage_ingest_set(f, EMAGE_FILE_UNCHANGED, "same content as %.600s, "
+                         "whose header is kept", first->path);
+    }
+
+    return true;
 }
 
 
@@ -414,28 +412,18 @@ emage_study_elsewhere(emage_study_t *s, size_t n, const char *pid, bool *done)
 static emage_rc_t
 emage_study_accept(emage_study_t *s, size_t n)
 {
-    const char           *path;
     emage_member_t       *m;
     emage_ingest_file_t  *f;
 
     f = &s->in->files->list[n];
-    path = f->path;
 
     s->ids[s->nids++] = f->object->patient_id;
 
-    m = emage_study_member(s, f->object->sop);
-
-    if (m == NULL) {
-        m = &s->members[s->nmembers++];
-
-    } else {
-        emage_ingest_set(&s->in->files->list[m->number], EMAGE_FILE_ACCEPTED,
-                         "its header is replaced by that of %.800s", path);
-    }
+    m = &s->members[s->nmembers++];
 
     m->number = (uint32_t) n;
     m->object = f->object;
-    m->path = path;
+    m->path = f->path;
 
     if (s->quarantine[0] != '\0') {
         emage_ingest_set(f, EMAGE_FILE_ACCEPTED, "quarantined: %s",
