@@ -170,7 +170,17 @@ UNIT := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/*.c))
 $(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(LIB_records) $(LIBS_module)
 	$(link_tool) $(EXT_policy) $(EXT_records)
 
+$(BUILD)/unit/store%: $(BUILD)/obj/t/unit/store%.o $(LIB_store) $(LIB_records) \
+                      $(LIBS_module)
+	$(link_tool) $(EXT_policy) $(EXT_records) $(EXT_store)
+
 unit: $(UNIT)
+
+
+# figures of pure parts: t/bench/NAME.c
+
+$(BUILD)/bench/%: $(BUILD)/obj/t/bench/%.o $(LIBS_policy)
+	$(link_tool) $(EXT_policy)
 
 
 # the nginx module, against Debian's nginx-dev

@@ -7,7 +7,7 @@
 /* the C headers say nothing about C++ */
 
 extern "C" {
-#include "dcmtk_bridge.h"
+#include "bridge.h"
 }
 
 #include <dcmtk/config/osconfig.h>
@@ -219,9 +219,9 @@ emage_dcmtk_reencode(const char *from, const char *to, bool swap32,
         }
 
         if (cond.good()) {
-            cond = file.saveFile(to, EXS_LittleEndianExplicit, EET_ExplicitLength,
-                                 EGL_recalcGL, EPD_noChange, 0, 0,
-                                 EWM_fileformat);
+            cond = file.saveFile(to, EXS_LittleEndianExplicit,
+                                 EET_ExplicitLength, EGL_recalcGL,
+                                 EPD_noChange, 0, 0, EWM_fileformat);
         }
 
         if (cond.good()) {

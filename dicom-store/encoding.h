@@ -12,7 +12,7 @@
 
 
 #include "dataset.h"
-#include "dcmtk_bridge.h"
+#include "bridge.h"
 #include "file.h"
 #include "object.h"
 

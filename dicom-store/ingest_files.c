@@ -228,7 +228,8 @@ emage_ingest_report(const emage_ingest_files_t *files, const char *path,
     (void) emage_buf_add_c(&text, "{\"files\":[");
 
     for (i = 0; i < files->n; i++) {
-        (void) emage_buf_add_c(&text, i == 0 ? "\n{\"path\":" : ",\n{\"path\":");
+        (void) emage_buf_add_c(&text, i == 0 ? "\n" : ",\n");
+        (void) emage_buf_add_c(&text, "{\"path\":");
         (void) emage_buf_add_json(&text, emage_str_c(files->list[i].path));
         (void) emage_buf_add_c(&text, ",\"status\":\"");
         (void) emage_buf_add_c(&text, emage_status_name(

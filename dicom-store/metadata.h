@@ -12,7 +12,7 @@
 
 
 #include "dataset.h"
-#include "dcmtk_bridge.h"
+#include "bridge.h"
 
 
 /* A value that metadata may take; more is refused, as no viewer could. */

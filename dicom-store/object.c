@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "attributes.h"
-#include "dcmtk_bridge.h"
+#include "bridge.h"
 #include "encoding.h"
 #include "file.h"
 #include "metadata.h"

@@ -25,7 +25,7 @@ static bool emage_series_rows_add(json_t *rows, emage_str_t uid,
     emage_class_t cls, json_t *row);
 
 
-/* metadata of one series, deflated: 2 GiB are some hundred thousand instances */
+/* metadata of one series, deflated: some hundred thousand instances */
 
 #define EMAGE_SERIES_META_MAX  ((size_t) 2 << 30)
 

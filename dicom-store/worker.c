@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "dcmtk_bridge.h"
+#include "bridge.h"
 #include "file.h"
 
 

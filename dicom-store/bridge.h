@@ -8,8 +8,8 @@
  */
 
 
-#ifndef EMAGE_DCMTK_BRIDGE_H
-#define EMAGE_DCMTK_BRIDGE_H
+#ifndef EMAGE_BRIDGE_H
+#define EMAGE_BRIDGE_H
 
 
 #include <emage/base.h>
@@ -59,4 +59,4 @@ emage_rc_t emage_dcmtk_reencode(const char *from, const char *to, bool swap32,
     emage_error_t *err);
 
 
-#endif /* EMAGE_DCMTK_BRIDGE_H */
+#endif /* EMAGE_BRIDGE_H */
