@@ -58,10 +58,23 @@ tap_result(bool ok, const char *file, int line, const char *fmt, ...)
     tap_is_str_result((got), (want), __FILE__, __LINE__, __VA_ARGS__)
 
 #define tap_is_str_result(got, want, file, line, ...)                         \
-    ((tap_result((got) != NULL && (want) != NULL                              \
-                 && strcmp((got), (want)) == 0, file, line, __VA_ARGS__))     \
-     || (printf("# got \"%s\", want \"%s\"\n", (got) != NULL ? (got) : "",    \
-                (want) != NULL ? (want) : ""), false))
+    (tap_result(tap_same((got), (want)), file, line, __VA_ARGS__)             \
+     || (tap_differ((got), (want)), false))
+
+
+static inline bool
+tap_same(const char *got, const char *want)
+{
+    return got != NULL && want != NULL && strcmp(got, want) == 0;
+}
+
+
+static inline void
+tap_differ(const char *got, const char *want)
+{
+    printf("# got  %s\n", (got == NULL) ? "nothing" : got);
+    printf("# want %s\n", (want == NULL) ? "nothing" : want);
+}
 
 
 static inline int
