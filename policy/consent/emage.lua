@@ -197,11 +197,7 @@ end
 -- A deletion leaves the version, so that numbers never repeat.
 
 local function tombstone(kind, name, pid, version)
-    local study = ''
-
-    if kind == 'study' then
-        study = '"study":"' .. name .. '",'
-    end
+    local study = (kind == 'study') and '"study":"' .. name .. '",' or ''
 
     return '{"version":' .. decimal(version) .. ',' .. study .. '"pid":"'
            .. pid .. '","deleted":true}'
@@ -494,13 +490,8 @@ local function emage_change(keys, args)
 
         seen[key] = true
 
-        local write = prepare(key, pid, base, args[2 + 2 * i])
-
-        if not write and not stale then
-            stale = i
-        end
-
-        writes[i] = write
+        writes[i] = prepare(key, pid, base, args[2 + 2 * i])
+        stale = stale or (not writes[i] and i) or nil
     end
 
     if stale then
