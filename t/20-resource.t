@@ -47,7 +47,7 @@ sub masked {
     return ($head . $r->{body}) =~ s/[0-9a-f]{32}/<id>/gr;
 }
 
-sub get { return $t->http_get($_[0], token => $token) }
+sub get { return $t->http_get($_[0], token => $token, as => $good) }
 
 my $refusal = get("$root/studies/1.2.3.4");
 is($refusal->{status}, 404, 'an unknown study is refused');

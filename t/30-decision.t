@@ -39,7 +39,7 @@ my %token = (
     stranger => $t->professional(sub => '3', teams => ['cardiology']),
     nurse => $t->professional(sub => '4', profession => 'nurse'),
     secretary => $t->professional(sub => '5', profession => 'secretary'),
-    research => $t->professional(sub => '6', purpose => 'HRESCH'),
+    purpose => $t->professional(sub => '6', purpose => 'PATRQT'),
     patient => $t->token(issuer => 'patients', sub => 'P-11',
                          purpose => 'PATRQT'),
     other => $t->token(issuer => 'patients', sub => 'P-12',
@@ -201,7 +201,7 @@ row('one of other studies', sub {
 row('erasure requested: the patient alone', sub { consent('erase-request') },
     %patient);
 row('taken back', sub { consent('erase-request', '--cancel') },
-    %all, stranger => 'IR');
+    %all, named => '-', stranger => 'IR');
 
 
 # A study seen in part: lists, metadata and bodies agree.

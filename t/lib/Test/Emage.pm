@@ -400,7 +400,7 @@ sub http_get {
     $c->send($self->request_text($path, %o));
     my $r = $c->response(head => ($o{method} // '') eq 'HEAD');
     $c->close();
-    $self->served($path, $r);
+    $self->served($o{as} // $path, $r);
     return $r;
 }
 

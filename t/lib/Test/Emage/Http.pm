@@ -188,12 +188,14 @@ sub _chunked {
     my ($self, $r) = @_;
 
     for ( ;; ) {
-        until ($self->{buf} =~ /\A([0-9a-fA-F]+)[^\r\n]*\r\n/) {
+        my $line;
+
+        until (($line) = $self->{buf} =~ /\A([0-9a-fA-F]+[^\r\n]*\r\n)/) {
             $self->pull() or return;
         }
 
-        my $size = hex $1;
-        my $head = $+[0];
+        my $head = length $line;
+        my $size = hex(($line =~ /^(\w+)/)[0]);
 
         while (length $self->{buf} < $head + $size + 2) {
             $self->pull() or return;
