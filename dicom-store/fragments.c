@@ -188,7 +188,10 @@ emage_frag_by_table(const emage_dataset_t *ds, const emage_fragments_t *f,
 }
 
 
-/* Whether a code stream begins here: JPEG, JPEG-LS, JPEG 2000, JPEG XL. */
+/*
+ * Whether a code stream begins here: JPEG, JPEG-LS, JPEG 2000, JPEG XL.  None
+ * of these markers occurs inside compressed data.
+ */
 
 static bool
 emage_frag_start(const emage_dataset_t *ds, const emage_fragment_t *f)
@@ -200,7 +203,7 @@ emage_frag_start(const emage_dataset_t *ds, const emage_fragment_t *f)
         unsigned char  bytes[8];
         unsigned char  len;
     } starts[] = {
-        { { 0xff, 0xd8, 0xff }, 3 },
+        { { 0xff, 0xd8 }, 2 },
         { { 0xff, 0x4f, 0xff, 0x51 }, 4 },
         { { 0xff, 0x0a }, 2 },
         { { 0, 0, 0, 12, 'j', 'P', ' ', ' ' }, 8 },

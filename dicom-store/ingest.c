@@ -175,7 +175,10 @@ emage_ingest_staged(void *data, uint32_t number, const emage_object_t *object)
 
     f = &p->in->files->list[number];
 
-    if (object->refused) {
+    if (f->reason[0] != '\0') {
+        /* refused by the walk */
+
+    } else if (object->refused) {
         emage_ingest_set(f, EMAGE_FILE_REFUSED, "%s", object->reason);
 
     } else {

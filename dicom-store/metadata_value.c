@@ -31,15 +31,17 @@ emage_metadata_real(emage_buf_t *out, double n, bool is_single)
         return emage_buf_add_c(out, n < 0 ? "\"-Infinity\"" : "\"Infinity\"");
     }
 
-    /* the shortest text that reads back as the same number */
+    /* nine digits are enough for any float, and near it for a reader's double */
 
-    for (precision = is_single ? 6 : 15; ; precision++) {
+    if (is_single) {
+        (void) snprintf(text, sizeof(text), "%.9g", n);
+        return emage_buf_add_c(out, text);
+    }
+
+    for (precision = 15; ; precision++) {
         (void) snprintf(text, sizeof(text), "%.*g", precision, n);
 
-        if (precision == 17
-            || (is_single ? strtof(text, NULL) == (float) n
-                : strtod(text, NULL) == n))
-        {
+        if (precision == 17 || strtod(text, NULL) == n) {
             return emage_buf_add_c(out, text);
         }
     }

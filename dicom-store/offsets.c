@@ -312,6 +312,14 @@ emage_off_native(const emage_dataset_t *ds, const emage_attributes_t *at,
         return EMAGE_ERROR;
     }
 
+    if (at->pixels.tag == EMAGE_TAG_PIXELS && at->bits_allocated != 1
+        && at->bits_allocated % 8 != 0)
+    {
+        emage_error_set(err, "bits allocated %u: neither 1 nor whole bytes",
+                        at->bits_allocated);
+        return EMAGE_ERROR;
+    }
+
     bytes = bits * at->frames / 8 + (bits * at->frames % 8 != 0);
 
     if (bytes > at->pixels.length) {

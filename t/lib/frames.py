@@ -79,6 +79,13 @@ def describe(path):
     ds = pydicom.dcmread(path, force=True)
     frames = []
 
+    for word in ("FloatPixelData", "DoubleFloatPixelData"):
+        if word in ds and "Rows" in ds:
+            found = native(ds, ds[word].value)
+            return dict(frames=[[[len(f), hashlib.sha256(f).hexdigest()]]
+                                for f in found],
+                        syntax="", **names(ds))
+
     if "PixelData" in ds and "Rows" in ds:
         syntax = ds.file_meta.get("TransferSyntaxUID")
         data = ds.PixelData
