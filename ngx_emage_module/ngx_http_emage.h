@@ -138,6 +138,17 @@ extern ngx_module_t  ngx_http_emage_module;
 extern ngx_http_emage_worker_t  *ngx_http_emage_worker;
 
 
+/* location: guarded locations, and that nothing else leads to the store */
+
+ngx_int_t ngx_http_emage_init_locations(ngx_conf_t *cf,
+    ngx_http_emage_main_conf_t *emcf);
+void *ngx_http_emage_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_emage_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+char *ngx_http_emage(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_emage_check_locations(ngx_conf_t *cf,
+    ngx_http_emage_main_conf_t *emcf);
+
+
 /* handler: the state machine of one request */
 
 ngx_int_t ngx_http_emage_handler(ngx_http_request_t *r);
