@@ -269,7 +269,9 @@ ngx_http_emage_identity(ngx_http_emage_ctx_t *ctx)
         return ngx_http_emage_unavailable(ctx);
     }
 
-    if (ctx->resource.kind == EMAGE_RESOURCE_NONE) {
+    if (ctx->resource.kind == EMAGE_RESOURCE_NONE
+        || emage_resource_is_search(ctx->resource.kind))
+    {
         ctx->cause = "no such resource";
         ngx_http_emage_access_count(1);
         return ngx_http_emage_refuse(ctx);

@@ -365,6 +365,9 @@ emage_any_form(emage_resource_kind_t kind)
     case EMAGE_RESOURCE_SERIES_METADATA:
     case EMAGE_RESOURCE_INSTANCE_METADATA:
     case EMAGE_RESOURCE_BULKDATA:
+    case EMAGE_RESOURCE_SEARCH_STUDIES:
+    case EMAGE_RESOURCE_SEARCH_SERIES:
+    case EMAGE_RESOURCE_SEARCH_INSTANCES:
         return EMAGE_FORM_SINGLE;
     default:
         return EMAGE_FORM_MULTIPART;

@@ -12,6 +12,7 @@
 static bool emage_resource_segment(emage_str_t *rest, emage_str_t *segment);
 static bool emage_resource_frames(emage_resource_t *res, emage_str_t list);
 static bool emage_resource_bulk(emage_str_t path);
+static emage_resource_kind_t emage_resource_search(emage_str_t segment);
 
 
 bool
@@ -201,6 +202,36 @@ emage_resource_bulk(emage_str_t path)
 }
 
 
+/* The last segment of a search, which is the only one without a UID. */
+
+static emage_resource_kind_t
+emage_resource_search(emage_str_t segment)
+{
+    if (emage_str_eq(segment, emage_str("studies"))) {
+        return EMAGE_RESOURCE_SEARCH_STUDIES;
+    }
+
+    if (emage_str_eq(segment, emage_str("series"))) {
+        return EMAGE_RESOURCE_SEARCH_SERIES;
+    }
+
+    if (emage_str_eq(segment, emage_str("instances"))) {
+        return EMAGE_RESOURCE_SEARCH_INSTANCES;
+    }
+
+    return EMAGE_RESOURCE_NONE;
+}
+
+
+bool
+emage_resource_is_search(emage_resource_kind_t kind)
+{
+    return kind == EMAGE_RESOURCE_SEARCH_STUDIES
+           || kind == EMAGE_RESOURCE_SEARCH_SERIES
+           || kind == EMAGE_RESOURCE_SEARCH_INSTANCES;
+}
+
+
 emage_rc_t
 emage_resource_parse(emage_str_t path, emage_resource_t *out)
 {
@@ -233,6 +264,18 @@ emage_resource_parse(emage_str_t path, emage_resource_t *out)
     rest = path;
 
     for (i = 0; i < 3; i++) {
+
+        /* studies below a study there are none; all else can be listed */
+
+        res.kind = emage_resource_search(rest);
+
+        if (res.kind != EMAGE_RESOURCE_NONE
+            && (i == 0 || res.kind != EMAGE_RESOURCE_SEARCH_STUDIES)
+            && (i < 2 || res.kind == EMAGE_RESOURCE_SEARCH_INSTANCES))
+        {
+            *out = res;
+            return EMAGE_OK;
+        }
 
         if (!emage_resource_segment(&rest, &segment)
             || !emage_str_eq(segment, levels[i].name)
@@ -301,6 +344,12 @@ emage_resource_kind_name(emage_resource_kind_t kind)
         return emage_str("frames");
     case EMAGE_RESOURCE_BULKDATA:
         return emage_str("bulkdata");
+    case EMAGE_RESOURCE_SEARCH_STUDIES:
+        return emage_str("search-studies");
+    case EMAGE_RESOURCE_SEARCH_SERIES:
+        return emage_str("search-series");
+    case EMAGE_RESOURCE_SEARCH_INSTANCES:
+        return emage_str("search-instances");
     case EMAGE_RESOURCE_NONE:
         break;
     }

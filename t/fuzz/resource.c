@@ -31,7 +31,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         /* void */
     }
 
-    if (n != r.nframes || !emage_uid_valid(r.study)
+    if (n != r.nframes
+        || (!emage_uid_valid(r.study)
+            && (r.study.len != 0 || !emage_resource_is_search(r.kind)))
         || (r.series.len != 0 && !emage_uid_valid(r.series))
         || (r.instance.len != 0 && !emage_uid_valid(r.instance)))
     {

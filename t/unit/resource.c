@@ -2,7 +2,7 @@
 /*
  * Copyright (C) The e-mage authors
  *
- * From path to resource: the eight kinds, and everything that is none.
+ * From path to resource: the kinds there are, and everything that is none.
  */
 
 
@@ -25,6 +25,7 @@
 
 static void test_uid(void);
 static void test_kinds(void);
+static void test_searches(void);
 static void test_none(void);
 static void test_frames(void);
 static void test_bulk(void);
@@ -102,20 +103,56 @@ test_kinds(void)
 
 
 static void
+test_searches(void)
+{
+    size_t            i;
+    emage_resource_t  r;
+
+    static const struct {
+        const char            *path;
+        emage_resource_kind_t  kind;
+        unsigned               uids;
+    } cases[] = {
+        { "studies", EMAGE_RESOURCE_SEARCH_STUDIES, 0 },
+        { "series", EMAGE_RESOURCE_SEARCH_SERIES, 0 },
+        { "instances", EMAGE_RESOURCE_SEARCH_INSTANCES, 0 },
+        { S "/series", EMAGE_RESOURCE_SEARCH_SERIES, 1 },
+        { S "/instances", EMAGE_RESOURCE_SEARCH_INSTANCES, 1 },
+        { E "/instances", EMAGE_RESOURCE_SEARCH_INSTANCES, 2 }
+    };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+
+        tap_ok(emage_resource_parse(emage_str_c(cases[i].path), &r) == EMAGE_OK
+               && r.kind == cases[i].kind && emage_resource_is_search(r.kind)
+               && emage_str_eq(r.study, cases[i].uids > 0 ? emage_str("1.2")
+                                                          : emage_null_str)
+               && emage_str_eq(r.series, cases[i].uids > 1 ? emage_str("1.3")
+                                                           : emage_null_str)
+               && r.instance.len == 0, "%s is a search", cases[i].path);
+    }
+
+    (void) emage_resource_parse(emage_str(S), &r);
+    tap_ok(!emage_resource_is_search(r.kind), "a study is no search");
+}
+
+
+static void
 test_none(void)
 {
     size_t            i;
     emage_resource_t  r, zero;
 
     static const char *const  bad[] = {
-        "", "/", "studies", "studies/", "/" S, "Studies/1.2", "study/1.2",
+        "", "/", "studies/", "series/", "instances/", "studies/studies", "/" S, "Studies/1.2", "study/1.2",
         "studies//1.2", S "/", S "//", S "/.", S "/..", "studies/../1.2",
         S "/../1.2", S "/1.3", S "/metadata/", S "/metadata/x",
-        S "/Metadata", S "/metadatax", S "/series", S "/series/",
+        S "/Metadata", S "/metadatax", S "/studies", S "/series/",
         S "/instances/1.4", S "/rendered", "studies/1.2a", "studies/%31",
         "studies/1.2\\", "studies/1.2;x", "studies/1.2?x", "studies/ 1.2",
-        "studies/" U64 "1", E "/", E "/frames/1", E "/instances",
-        E "/instances/", E "/instances//1.4", E "/bulkdata/00420011", I "/",
+        "studies/" U64 "1", E "/", E "/frames/1", E "/series",
+        E "/studies", E "/instances/", I "/instances", I "/series",
+        "series/1.3/instances", "series/instances", E "/instances//1.4", E "/bulkdata/00420011", I "/",
         I "/frames", I "/frames/", I "/bulkdata", I "/bulkdata/",
         I "/metadata/frames/1", I "/frames/1/rendered", I "/thumbnail",
         I I, "series/1.3", "instances/1.4", "studies/1.2/series/1.3/series/1.4"
@@ -289,6 +326,7 @@ main(void)
 {
     test_uid();
     test_kinds();
+    test_searches();
     test_none();
     test_frames();
     test_bulk();

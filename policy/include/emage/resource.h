@@ -2,9 +2,10 @@
 /*
  * Copyright (C) The e-mage authors
  *
- * From the path of a request to the resource it names (DICOM PS3.18 section
- * 10.4.1, "Retrieve transaction").  Pure: module, store and tools share it, so
- * that the object decided upon, opened and recorded is one.
+ * From the path of a request to the resource it names (DICOM PS3.18 sections
+ * 10.4.1, "Retrieve transaction", and 10.6.1, "Search transaction").  Pure:
+ * module, store and tools share it, so that the object decided upon, opened and
+ * recorded is one.
  */
 
 
@@ -29,12 +30,18 @@ typedef enum {
     EMAGE_RESOURCE_SERIES_METADATA,
     EMAGE_RESOURCE_INSTANCE_METADATA,
     EMAGE_RESOURCE_FRAMES,           /* ../instances/{i}/frames/{list} */
-    EMAGE_RESOURCE_BULKDATA          /* ../instances/{i}/bulkdata/{path} */
+    EMAGE_RESOURCE_BULKDATA,         /* ../instances/{i}/bulkdata/{path} */
+
+    EMAGE_RESOURCE_SEARCH_STUDIES,   /* studies */
+    EMAGE_RESOURCE_SEARCH_SERIES,    /* series, studies/{s}/series */
+    EMAGE_RESOURCE_SEARCH_INSTANCES  /* instances, studies/{s}/instances,
+                                        studies/{s}/series/{e}/instances */
 } emage_resource_kind_t;
 
 
 /*
- * The strings point into the path that was parsed.  `frames` is the text of
+ * The strings point into the path that was parsed; of a search, those that its
+ * path does not name are empty.  `frames` is the text of
  * the list ("1,2,7"), already checked; read it with emage_resource_frame_next.
  * `bulk` is the path of the element inside the dataset, as the series index
  * spells it: eight upper-case hex digits, and for items of sequences
@@ -80,6 +87,11 @@ emage_rc_t emage_resource_parse(emage_str_t path, emage_resource_t *out);
  */
 
 uint32_t emage_resource_frame_next(const emage_resource_t *res, size_t *pos);
+
+
+/* Whether it lists what there is (QIDO-RS) instead of retrieving it. */
+
+bool emage_resource_is_search(emage_resource_kind_t kind);
 
 
 /* The kind's name as journal and Cedar action context spell it. */
