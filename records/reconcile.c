@@ -345,6 +345,16 @@ emage_reconciler_run(emage_reconciler_t *r, const emage_server_t *server,
 
         r->started = true;
         r->settled = 0;
+
+        /* from here on it must not go back */
+
+        r->seen = *server;
+        memcpy(r->seen.epoch, epoch, sizeof(epoch));
+        r->seen.seq = 1 + ((ledgers.number > server->seq) ? ledgers.number
+                                                          : server->seq);
+
+        emage_reconciler_say(r, "redis is reconciled (sequence %lld)",
+                             (long long) r->seen.seq);
     }
 
     emage_ledgers_free(&ledgers);
