@@ -193,8 +193,8 @@ NGX_FILES    := $(sort $(wildcard ngx_emage_module/*))
 
 $(BUILD)/nginx/configured: config | $(LIBS_module)
 	@mkdir -p $(@D)
-	cp -r $(NGX_SRC)/. $(NGX)/
-	cd $(NGX) && . ./conf_flags && EMAGE_BUILD=$(abspath $(BUILD)) \
+	exec 9> $(NGX)/lock && flock 9 && cp -r $(NGX_SRC)/. $(NGX)/ && \
+	    cd $(NGX) && . ./conf_flags && EMAGE_BUILD=$(abspath $(BUILD)) \
 	    ./configure "$${NGX_CONF_FLAGS[@]}" --builddir=$(NGX)/objs \
 	    --with-cc-opt="-g -O2 -Wextra $(SANITIZE)" \
 	    --with-ld-opt="-Wl,-z,relro,-z,now $(SANITIZE)" \

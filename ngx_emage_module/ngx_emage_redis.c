@@ -24,7 +24,6 @@ static ngx_int_t ngx_emage_redis_deliver(ngx_emage_redis_t *redis,
     ngx_connection_t *c);
 static void ngx_emage_redis_expire(ngx_emage_redis_t *redis,
     ngx_connection_t *c);
-static ngx_int_t ngx_emage_redis_reserve(ngx_emage_redis_t *redis, size_t len);
 static ngx_emage_redis_cmd_t *ngx_emage_redis_cmd(ngx_emage_redis_t *redis);
 static ngx_msec_t ngx_emage_redis_now(void);
 
@@ -71,7 +70,9 @@ ngx_emage_redis_create(ngx_cycle_t *cycle, ngx_emage_redis_conf_t *conf,
     redis->retry.cancelable = 1;
 
     ngx_queue_init(&redis->fifo);
+    ngx_queue_init(&redis->held);
     ngx_queue_init(&redis->free);
+    redis->starting = 1;
     redis->unsent = ngx_queue_sentinel(&redis->fifo);
 
     /* the clock has stood still while the configuration was read */
@@ -101,6 +102,11 @@ ngx_emage_redis_destroy(ngx_emage_redis_t *redis)
     }
 
     /* nobody is left who could act on an answer */
+
+    if (!ngx_queue_empty(&redis->held)) {
+        ngx_queue_add(&redis->fifo, &redis->held);
+        ngx_queue_init(&redis->held);
+    }
 
     for (q = ngx_queue_head(&redis->fifo);
          q != ngx_queue_sentinel(&redis->fifo);
@@ -146,11 +152,15 @@ ngx_emage_redis_cmd_t *
 ngx_emage_redis_submit(ngx_emage_redis_t *redis, ngx_uint_t argc,
     const ngx_str_t *argv, ngx_emage_redis_pt handler, void *data)
 {
-    if (redis->state != NGX_EMAGE_REDIS_READY) {
-        return NULL;
+    if (redis->state == NGX_EMAGE_REDIS_READY) {
+        return ngx_emage_redis_queue(redis, argc, argv, handler, data);
     }
 
-    return ngx_emage_redis_queue(redis, argc, argv, handler, data);
+    if (redis->starting) {
+        return ngx_emage_redis_hold(redis, argc, argv, handler, data);
+    }
+
+    return NULL;
 }
 
 
@@ -445,47 +455,46 @@ ngx_emage_redis_queue(ngx_emage_redis_t *redis, ngx_uint_t argc,
     const ngx_str_t *argv, ngx_emage_redis_pt handler, void *data)
 {
     size_t                  len;
-    u_char                 *last;
-    ngx_queue_t            *q;
-    ngx_connection_t       *c;
     ngx_emage_redis_cmd_t  *cmd;
-
-    if (redis->outstanding >= NGX_EMAGE_REDIS_COMMANDS) {
-        return NULL;
-    }
 
     len = ngx_emage_resp_command_len(argc, argv);
 
-    if (ngx_emage_redis_reserve(redis, len) != NGX_OK) {
+    if (redis->outstanding >= NGX_EMAGE_REDIS_COMMANDS
+        || ngx_emage_redis_reserve(redis, len) != NGX_OK)
+    {
         return NULL;
     }
 
-    if (ngx_queue_empty(&redis->free)) {
-        cmd = ngx_alloc(sizeof(ngx_emage_redis_cmd_t), redis->log);
-        if (cmd == NULL) {
-            return NULL;
-        }
-
-    } else {
-        q = ngx_queue_head(&redis->free);
-        ngx_queue_remove(q);
-        cmd = ngx_queue_data(q, ngx_emage_redis_cmd_t, queue);
+    cmd = ngx_emage_redis_cmd_get(redis);
+    if (cmd == NULL) {
+        return NULL;
     }
 
-    last = ngx_emage_resp_command(redis->out + redis->out_last,
+    cmd->handler = handler;
+    cmd->data = data;
+
+    (void) ngx_emage_resp_command(redis->out + redis->out_last,
                                   redis->out + redis->out_size, argc, argv);
-    if (last == NULL) {
-        ngx_queue_insert_head(&redis->free, &cmd->queue);
-        return NULL;
-    }
 
-    redis->out_last = last - redis->out;
+    ngx_emage_redis_enqueue(redis, cmd, len);
+
+    return cmd;
+}
+
+
+/* `len` bytes of the command lie behind the output. */
+
+void
+ngx_emage_redis_enqueue(ngx_emage_redis_t *redis, ngx_emage_redis_cmd_t *cmd,
+    size_t len)
+{
+    ngx_connection_t  *c;
+
+    redis->out_last += len;
     redis->queued += len;
 
     cmd->end = redis->queued;
     cmd->deadline = ngx_emage_redis_now() + redis->conf->timeout;
-    cmd->handler = handler;
-    cmd->data = data;
 
     ngx_queue_insert_tail(&redis->fifo, &cmd->queue);
     redis->outstanding++;
@@ -505,12 +514,30 @@ ngx_emage_redis_queue(ngx_emage_redis_t *redis, ngx_uint_t argc,
     if (c->write->ready) {
         ngx_post_event(c->write, &ngx_posted_events);
     }
+}
+
+
+ngx_emage_redis_cmd_t *
+ngx_emage_redis_cmd_get(ngx_emage_redis_t *redis)
+{
+    ngx_queue_t            *q;
+    ngx_emage_redis_cmd_t  *cmd;
+
+    if (ngx_queue_empty(&redis->free)) {
+        return ngx_calloc(sizeof(ngx_emage_redis_cmd_t), redis->log);
+    }
+
+    q = ngx_queue_head(&redis->free);
+    ngx_queue_remove(q);
+
+    cmd = ngx_queue_data(q, ngx_emage_redis_cmd_t, queue);
+    cmd->text = NULL;
 
     return cmd;
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_emage_redis_reserve(ngx_emage_redis_t *redis, size_t len)
 {
     u_char  *out;

@@ -73,6 +73,8 @@ ngx_uint_t ngx_emage_redis_ready(ngx_emage_redis_t *redis);
  * Queues one command.  NULL at once when the link is not READY or a cap
  * (commands or bytes outstanding) is met: the caller denies.  The arguments
  * are copied.  A timeout closes the link and fails everything outstanding.
+ * During a worker's first attempt to connect, up to 1024 commands are held
+ * until it has succeeded or failed, so that a reload refuses nobody.
  */
 
 ngx_emage_redis_cmd_t *ngx_emage_redis_submit(ngx_emage_redis_t *redis,

@@ -13,6 +13,8 @@
 #define NGX_EMAGE_REDIS_REPLY       (1024 * 1024)
 #define NGX_EMAGE_REDIS_RETRY_MAX   5000    /* ms */
 #define NGX_EMAGE_REDIS_QUIET       1000    /* ms between error replies */
+#define NGX_EMAGE_REDIS_HELD        1024    /* commands, before READY */
+#define NGX_EMAGE_REDIS_HELD_LEN    4096    /* bytes of one */
 
 
 typedef struct {
@@ -26,6 +28,7 @@ static void ngx_emage_redis_handshake_done(void *data, const ngx_emage_resp_t
     *reply, const char *reason);
 static void ngx_emage_redis_check_version(ngx_emage_redis_t *redis,
     const ngx_emage_resp_t *reply);
+static void ngx_emage_redis_unhold(ngx_emage_redis_t *redis);
 static void ngx_emage_redis_refused(ngx_emage_redis_t *redis,
     const ngx_emage_resp_t *reply);
 static const char *ngx_emage_redis_remedy(const ngx_emage_resp_t *reply);
@@ -308,9 +311,96 @@ ngx_emage_redis_check_version(ngx_emage_redis_t *redis,
 
     redis->reported = NULL;
     redis->error = NULL;
+    redis->starting = 0;
 
-    if (redis->on_state) {
+    ngx_emage_redis_unhold(redis);
+
+    if (redis->state == NGX_EMAGE_REDIS_READY && redis->on_state) {
         redis->on_state(redis->on_state_data, 1);
+    }
+}
+
+
+/*
+ * A new worker is given requests before its first link can be ready: a reload
+ * would refuse them.  The first attempt's deadline is theirs.
+ */
+
+ngx_emage_redis_cmd_t *
+ngx_emage_redis_hold(ngx_emage_redis_t *redis, ngx_uint_t argc,
+    const ngx_str_t *argv, ngx_emage_redis_pt handler, void *data)
+{
+    size_t                  len;
+    ngx_emage_redis_cmd_t  *cmd;
+
+    len = ngx_emage_resp_command_len(argc, argv);
+
+    if (redis->nheld >= NGX_EMAGE_REDIS_HELD
+        || len > NGX_EMAGE_REDIS_HELD_LEN)
+    {
+        return NULL;
+    }
+
+    cmd = ngx_emage_redis_cmd_get(redis);
+    if (cmd == NULL) {
+        return NULL;
+    }
+
+    cmd->text = ngx_alloc(len, redis->log);
+    if (cmd->text == NULL) {
+        ngx_queue_insert_head(&redis->free, &cmd->queue);
+        return NULL;
+    }
+
+    (void) ngx_emage_resp_command(cmd->text, cmd->text + len, argc, argv);
+
+    cmd->end = len;
+    cmd->handler = handler;
+    cmd->data = data;
+
+    ngx_queue_insert_tail(&redis->held, &cmd->queue);
+    redis->nheld++;
+
+    /* somebody waits now */
+
+    redis->peer.connection->read->cancelable = 0;
+
+    return cmd;
+}
+
+
+/* READY: what was held goes out, in its order. */
+
+static void
+ngx_emage_redis_unhold(ngx_emage_redis_t *redis)
+{
+    size_t                  len;
+    ngx_queue_t            *q;
+    ngx_emage_redis_cmd_t  *cmd;
+
+    while (!ngx_queue_empty(&redis->held)) {
+        q = ngx_queue_head(&redis->held);
+        cmd = ngx_queue_data(q, ngx_emage_redis_cmd_t, queue);
+        len = (size_t) cmd->end;
+
+        if (ngx_emage_redis_reserve(redis, len) != NGX_OK) {
+
+            /* closing fails those that are left */
+
+            ngx_emage_redis_report(redis, ngx_emage_redis_no_memory);
+            ngx_emage_redis_close(redis, ngx_emage_redis_no_memory);
+            return;
+        }
+
+        ngx_queue_remove(q);
+        redis->nheld--;
+
+        ngx_memcpy(redis->out + redis->out_last, cmd->text, len);
+
+        ngx_free(cmd->text);
+        cmd->text = NULL;
+
+        ngx_emage_redis_enqueue(redis, cmd, len);
     }
 }
 
@@ -375,12 +465,21 @@ ngx_emage_redis_close(ngx_emage_redis_t *redis, const char *reason)
     redis->queued = 0;
     redis->sent = 0;
 
+    redis->starting = 0;
+
     ngx_queue_init(&failed);
 
     if (!ngx_queue_empty(&redis->fifo)) {
         ngx_queue_add(&failed, &redis->fifo);
         ngx_queue_init(&redis->fifo);
     }
+
+    if (!ngx_queue_empty(&redis->held)) {
+        ngx_queue_add(&failed, &redis->held);
+        ngx_queue_init(&redis->held);
+    }
+
+    redis->nheld = 0;
 
     redis->unsent = ngx_queue_sentinel(&redis->fifo);
     redis->outstanding = 0;
@@ -407,6 +506,11 @@ ngx_emage_redis_close(ngx_emage_redis_t *redis, const char *reason)
 
         handler = cmd->handler;
         data = cmd->data;
+
+        if (cmd->text) {
+            ngx_free(cmd->text);
+            cmd->text = NULL;
+        }
 
         ngx_queue_remove(q);
         ngx_queue_insert_head(&redis->free, q);

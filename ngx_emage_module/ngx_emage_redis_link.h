@@ -36,6 +36,7 @@ struct ngx_emage_redis_cmd_s {
     ngx_msec_t                 deadline;
     ngx_emage_redis_pt         handler;
     void                      *data;
+    u_char                    *text;        /* while it is held */
 };
 
 
@@ -57,9 +58,11 @@ struct ngx_emage_redis_s {
     ngx_msec_t                 backoff;
 
     ngx_queue_t                fifo;
+    ngx_queue_t                held;        /* until the first READY */
     ngx_queue_t                free;
     ngx_queue_t               *unsent;      /* the first one in fifo */
     ngx_uint_t                 outstanding;
+    ngx_uint_t                 nheld;
 
     u_char                    *out;
     size_t                     out_size;
@@ -77,6 +80,7 @@ struct ngx_emage_redis_s {
     const char                *error;       /* the last kind of error reply */
     ngx_msec_t                 error_time;
 
+    unsigned                   starting:1;  /* the first attempt runs */
     unsigned                   stopped:1;   /* no more attempts */
 
     u_char                     in[NGX_EMAGE_REDIS_INPUT];
@@ -99,6 +103,10 @@ void ngx_emage_redis_read_handler(ngx_event_t *rev);
 ngx_emage_redis_cmd_t *ngx_emage_redis_queue(ngx_emage_redis_t *redis,
     ngx_uint_t argc, const ngx_str_t *argv, ngx_emage_redis_pt handler,
     void *data);
+void ngx_emage_redis_enqueue(ngx_emage_redis_t *redis,
+    ngx_emage_redis_cmd_t *cmd, size_t len);
+ngx_emage_redis_cmd_t *ngx_emage_redis_cmd_get(ngx_emage_redis_t *redis);
+ngx_int_t ngx_emage_redis_reserve(ngx_emage_redis_t *redis, size_t len);
 
 /* ngx_emage_redis_link.c */
 
@@ -106,6 +114,9 @@ void ngx_emage_redis_connect(ngx_emage_redis_t *redis);
 ngx_int_t ngx_emage_redis_test_connect(ngx_connection_t *c);
 void ngx_emage_redis_connected(ngx_emage_redis_t *redis);
 void ngx_emage_redis_retry_handler(ngx_event_t *ev);
+ngx_emage_redis_cmd_t *ngx_emage_redis_hold(ngx_emage_redis_t *redis,
+    ngx_uint_t argc, const ngx_str_t *argv, ngx_emage_redis_pt handler,
+    void *data);
 void ngx_emage_redis_close(ngx_emage_redis_t *redis, const char *reason);
 void ngx_emage_redis_report(ngx_emage_redis_t *redis, const char *reason);
 void ngx_emage_redis_error_reply(ngx_emage_redis_t *redis,

@@ -268,4 +268,28 @@ ngx_http_emage_str(ngx_str_t *s)
 }
 
 
+/*
+ * Whether `s` begins with the literal, given in lower case; `nocase` 1: in any
+ * case.  For syntax, never for identity.
+ */
+
+static ngx_inline ngx_uint_t
+ngx_http_emage_begins(ngx_str_t *s, const char *prefix, ngx_uint_t nocase)
+{
+    size_t  i;
+
+    for (i = 0; prefix[i] != '\0'; i++) {
+
+        if (i == s->len
+            || (nocase ? ngx_tolower(s->data[i]) : s->data[i])
+               != (u_char) prefix[i])
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 #endif /* _NGX_HTTP_EMAGE_H_INCLUDED_ */

@@ -8,44 +8,14 @@
  */
 
 
-#include "ngx_http_emage.h"
+#include "ngx_http_emage_fold.h"
 #include "ngx_http_emage_plan.h"
 
-#include <ngx_md5.h>
 
-
-#define NGX_HTTP_EMAGE_FOLD_TIME       10000      /* ms */
-#define NGX_HTTP_EMAGE_FOLD_TIMER      1000       /* ms */
-#define NGX_HTTP_EMAGE_FOLD_BUCKETS    4096
-#define NGX_HTTP_EMAGE_FOLD_LIST       1024       /* instances listed */
-#define NGX_HTTP_EMAGE_FOLD_SEEN       2048       /* a power of 2, over it */
-
-
-struct ngx_http_emage_fold_s {
-    ngx_queue_t       queue;               /* of a bucket, while linked */
-    ngx_queue_t       order;               /* oldest first */
-    u_char            key[16];
-    u_char            id[NGX_HTTP_EMAGE_DECISION_LEN];
-    uint64_t          ticket;
-    ngx_msec_t        created;
-    ngx_uint_t        open;                /* requests under way */
-
-    emage_access_t    access;
-    emage_subject_t   subject;
-    u_char           *strings;             /* that the two point into */
-    emage_str_t       reasons[EMAGE_REASONS_MAX];
-
-    uint64_t         *seen;                /* hashes of listed instances */
-    emage_buf_t       instances;
-
-    unsigned          linked:1;            /* further requests may join */
-    unsigned          durable:1;
-};
+#define NGX_HTTP_EMAGE_ACCESS_TIMER  1000      /* ms */
 
 
 typedef struct {
-    ngx_queue_t       buckets[NGX_HTTP_EMAGE_FOLD_BUCKETS];
-    ngx_queue_t       order;
     ngx_event_t       timer;
     ngx_connection_t  dummy;
     time_t            second;
@@ -58,20 +28,8 @@ static void ngx_http_emage_access_flush(time_t now);
 static ngx_int_t ngx_http_emage_access_id(ngx_http_emage_ctx_t *ctx);
 static void ngx_http_emage_access_fill(ngx_http_emage_ctx_t *ctx,
     emage_access_type_t type, emage_access_t *access);
-static ngx_int_t ngx_http_emage_access_write(emage_access_t *access,
-    uint64_t *ticket);
-static void ngx_http_emage_fold_key(ngx_http_emage_ctx_t *ctx,
-    emage_access_t *access, u_char *key);
-static ngx_http_emage_fold_t *ngx_http_emage_fold_find(u_char *key);
-static ngx_http_emage_fold_t *ngx_http_emage_fold_create(
-    ngx_http_emage_ctx_t *ctx, emage_access_t *access, u_char *key);
-static ngx_int_t ngx_http_emage_fold_copy(ngx_http_emage_fold_t *fold,
-    emage_access_t *access);
-static void ngx_http_emage_fold_unlink(ngx_http_emage_fold_t *fold);
-static void ngx_http_emage_fold_close(ngx_http_emage_fold_t *fold);
-static void ngx_http_emage_fold_free(ngx_http_emage_fold_t *fold);
-static void ngx_http_emage_fold_list(ngx_http_emage_fold_t *fold,
-    emage_str_t instance);
+static ngx_http_emage_fold_t *ngx_http_emage_access_begin(
+    ngx_http_emage_ctx_t *ctx);
 
 
 static ngx_http_emage_accesses_t  *ngx_http_emage_accesses;
@@ -80,19 +38,13 @@ static ngx_http_emage_accesses_t  *ngx_http_emage_accesses;
 ngx_int_t
 ngx_http_emage_access_init(ngx_cycle_t *cycle)
 {
-    ngx_uint_t                  i;
     ngx_http_emage_accesses_t  *acs;
 
     acs = ngx_pcalloc(cycle->pool, sizeof(ngx_http_emage_accesses_t));
-    if (acs == NULL) {
+
+    if (acs == NULL || ngx_http_emage_fold_init(cycle) != NGX_OK) {
         return NGX_ERROR;
     }
-
-    for (i = 0; i < NGX_HTTP_EMAGE_FOLD_BUCKETS; i++) {
-        ngx_queue_init(&acs->buckets[i]);
-    }
-
-    ngx_queue_init(&acs->order);
 
     acs->dummy.fd = (ngx_socket_t) -1;
     acs->timer.handler = ngx_http_emage_access_timer;
@@ -102,31 +54,16 @@ ngx_http_emage_access_init(ngx_cycle_t *cycle)
 
     ngx_http_emage_accesses = acs;
 
-    ngx_add_timer(&acs->timer, NGX_HTTP_EMAGE_FOLD_TIMER);
+    ngx_add_timer(&acs->timer, NGX_HTTP_EMAGE_ACCESS_TIMER);
 
     return NGX_OK;
 }
 
 
-/* Nothing is open any more, or never will be closed in order: record all. */
-
 void
 ngx_http_emage_access_exit(void)
 {
-    ngx_queue_t            *q;
-    ngx_http_emage_fold_t  *fold;
-
-    while (!ngx_queue_empty(&ngx_http_emage_accesses->order)) {
-
-        q = ngx_queue_head(&ngx_http_emage_accesses->order);
-        fold = ngx_queue_data(q, ngx_http_emage_fold_t, order);
-
-        fold->access.incomplete += (uint32_t) fold->open;
-
-        ngx_http_emage_fold_unlink(fold);
-        ngx_http_emage_fold_close(fold);
-    }
-
+    ngx_http_emage_fold_sweep(1);
     ngx_http_emage_access_flush(0);
 }
 
@@ -134,30 +71,10 @@ ngx_http_emage_access_exit(void)
 static void
 ngx_http_emage_access_timer(ngx_event_t *ev)
 {
-    ngx_queue_t            *q, *next;
-    ngx_http_emage_fold_t  *fold;
-
-    for (q = ngx_queue_head(&ngx_http_emage_accesses->order);
-         q != ngx_queue_sentinel(&ngx_http_emage_accesses->order);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        fold = ngx_queue_data(q, ngx_http_emage_fold_t, order);
-
-        if (ngx_current_msec - fold->created < NGX_HTTP_EMAGE_FOLD_TIME) {
-            break;
-        }
-
-        ngx_http_emage_fold_unlink(fold);
-
-        if (fold->open == 0) {
-            ngx_http_emage_fold_close(fold);
-        }
-    }
-
+    ngx_http_emage_fold_sweep(0);
     ngx_http_emage_access_flush(ngx_time());
 
-    ngx_add_timer(ev, NGX_HTTP_EMAGE_FOLD_TIMER);
+    ngx_add_timer(ev, NGX_HTTP_EMAGE_ACCESS_TIMER);
 }
 
 
@@ -285,7 +202,7 @@ ngx_http_emage_access_fill(ngx_http_emage_ctx_t *ctx, emage_access_type_t type,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_emage_access_write(emage_access_t *access, uint64_t *ticket)
 {
     emage_str_t               body;
@@ -333,25 +250,16 @@ ngx_http_emage_access_refusal(ngx_http_emage_ctx_t *ctx)
 ngx_int_t
 ngx_http_emage_access_intent(ngx_http_emage_ctx_t *ctx)
 {
-    u_char                  key[16];
     ngx_int_t               rc;
-    emage_access_t          access;
     ngx_http_emage_fold_t  *fold;
 
     fold = ctx->fold;
 
     if (fold == NULL) {
 
-        ngx_http_emage_access_fill(ctx, EMAGE_ACCESS_INTENT, &access);
-        ngx_http_emage_fold_key(ctx, &access, key);
-
-        fold = ngx_http_emage_fold_find(key);
-
+        fold = ngx_http_emage_access_begin(ctx);
         if (fold == NULL) {
-            fold = ngx_http_emage_fold_create(ctx, &access, key);
-            if (fold == NULL) {
-                return NGX_ERROR;
-            }
+            return NGX_ERROR;
         }
 
         fold->open++;
@@ -377,6 +285,39 @@ ngx_http_emage_access_intent(ngx_http_emage_ctx_t *ctx)
     }
 
     return rc;
+}
+
+
+/* The fold of a request: one that is there, or a new one with its intent. */
+
+static ngx_http_emage_fold_t *
+ngx_http_emage_access_begin(ngx_http_emage_ctx_t *ctx)
+{
+    u_char                  key[16];
+    uint64_t                ticket;
+    emage_access_t          access;
+    ngx_http_emage_fold_t  *fold;
+
+    ngx_http_emage_access_fill(ctx, EMAGE_ACCESS_INTENT, &access);
+    ngx_http_emage_fold_key(ctx, &access, key);
+
+    fold = ngx_http_emage_fold_find(key);
+
+    if (fold != NULL) {
+        return fold;
+    }
+
+    if (ngx_http_emage_access_id(ctx) != NGX_OK) {
+        return NULL;
+    }
+
+    access.decision_id = ngx_http_emage_str(&ctx->decision_id);
+
+    if (ngx_http_emage_access_write(&access, &ticket) != NGX_OK) {
+        return NULL;
+    }
+
+    return ngx_http_emage_fold_create(key, &access, ticket);
 }
 
 
@@ -436,279 +377,4 @@ ngx_http_emage_access_outcome(ngx_http_emage_ctx_t *ctx)
     if (fold->open == 0 && !fold->linked) {
         ngx_http_emage_fold_close(fold);
     }
-}
-
-
-static void
-ngx_http_emage_fold_key(ngx_http_emage_ctx_t *ctx, emage_access_t *access,
-    u_char *key)
-{
-    ngx_md5_t  md5;
-
-    ngx_md5_init(&md5);
-
-#define ngx_http_emage_fold_add(s)                                           \
-    ngx_md5_update(&md5, &(s).len, sizeof(size_t));                          \
-    ngx_md5_update(&md5, (s).data, (s).len)
-
-    ngx_http_emage_fold_add(ctx->subject.id);
-    ngx_http_emage_fold_add(ctx->subject.session);
-    ngx_http_emage_fold_add(access->purpose);
-    ngx_http_emage_fold_add(access->action);
-    ngx_http_emage_fold_add(access->study);
-    ngx_http_emage_fold_add(access->series);
-
-#undef ngx_http_emage_fold_add
-
-    ngx_md5_update(&md5, &access->study_version, sizeof(int64_t));
-    ngx_md5_update(&md5, &access->patient_version, sizeof(int64_t));
-    ngx_md5_update(&md5, &ctx->verdict.permits, sizeof(unsigned));
-
-    ngx_md5_final(key, &md5);
-}
-
-
-static ngx_http_emage_fold_t *
-ngx_http_emage_fold_find(u_char *key)
-{
-    uint32_t                n;
-    ngx_queue_t            *q, *bucket;
-    ngx_http_emage_fold_t  *fold;
-
-    ngx_memcpy(&n, key, sizeof(uint32_t));
-    bucket = &ngx_http_emage_accesses
-                  ->buckets[n % NGX_HTTP_EMAGE_FOLD_BUCKETS];
-
-    for (q = ngx_queue_head(bucket);
-         q != ngx_queue_sentinel(bucket);
-         q = ngx_queue_next(q))
-    {
-        fold = ngx_queue_data(q, ngx_http_emage_fold_t, queue);
-
-        if (ngx_memcmp(fold->key, key, sizeof(fold->key)) == 0
-            && ngx_current_msec - fold->created < NGX_HTTP_EMAGE_FOLD_TIME)
-        {
-            return fold;
-        }
-    }
-
-    return NULL;
-}
-
-
-static ngx_http_emage_fold_t *
-ngx_http_emage_fold_create(ngx_http_emage_ctx_t *ctx, emage_access_t *access,
-    u_char *key)
-{
-    uint32_t                n;
-    ngx_log_t              *log;
-    ngx_http_emage_fold_t  *fold;
-
-    log = ctx->request->connection->log;
-
-    if (ngx_http_emage_access_id(ctx) != NGX_OK) {
-        return NULL;
-    }
-
-    access->decision_id = ngx_http_emage_str(&ctx->decision_id);
-
-    fold = ngx_calloc(sizeof(ngx_http_emage_fold_t), log);
-    if (fold == NULL) {
-        return NULL;
-    }
-
-    emage_buf_init(&fold->instances, 128 * 1024);
-
-    ngx_memcpy(fold->key, key, sizeof(fold->key));
-    ngx_memcpy(fold->id, ctx->decision_id.data, sizeof(fold->id));
-    fold->created = ngx_current_msec;
-
-    if (ngx_http_emage_fold_copy(fold, access) != NGX_OK
-        || ngx_http_emage_access_write(access, &fold->ticket) != NGX_OK)
-    {
-        ngx_http_emage_fold_free(fold);
-        return NULL;
-    }
-
-    ngx_memcpy(&n, key, sizeof(uint32_t));
-
-    ngx_queue_insert_head(&ngx_http_emage_accesses
-                              ->buckets[n % NGX_HTTP_EMAGE_FOLD_BUCKETS],
-                          &fold->queue);
-    ngx_queue_insert_tail(&ngx_http_emage_accesses->order, &fold->order);
-    fold->linked = 1;
-
-    return fold;
-}
-
-
-/*
- * The closing record is written long after the request has gone: the fold has
- * its own copy of every string.  Reasons and policy revision are the policy's.
- */
-
-static ngx_int_t
-ngx_http_emage_fold_copy(ngx_http_emage_fold_t *fold, emage_access_t *access)
-{
-    size_t        packed, len;
-    u_char       *p;
-    ngx_uint_t    i;
-    emage_str_t  *strings[5];
-    u_char        subject[EMAGE_SUBJECT_MAX];
-
-    packed = emage_subject_pack(access->subject, subject, sizeof(subject));
-    if (packed == 0) {
-        return NGX_ERROR;
-    }
-
-    fold->access = *access;
-
-    strings[0] = &fold->access.request_id;
-    strings[1] = &fold->access.study;
-    strings[2] = &fold->access.series;
-    strings[3] = &fold->access.pid;
-    strings[4] = &fold->access.purpose;
-
-    len = packed;
-
-    for (i = 0; i < 5; i++) {
-        len += strings[i]->len;
-    }
-
-    fold->strings = ngx_alloc(len, ngx_http_emage_worker->cycle->log);
-    if (fold->strings == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_cpymem(fold->strings, subject, packed);
-
-    if (emage_subject_unpack(fold->strings, packed, &fold->subject)
-        != EMAGE_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < 5; i++) {
-        ngx_memcpy(p, strings[i]->data, strings[i]->len);
-        strings[i]->data = (char *) p;
-        p += strings[i]->len;
-    }
-
-    for (i = 0; i < access->nreasons; i++) {
-        fold->reasons[i] = access->reasons[i];
-    }
-
-    fold->access.type = EMAGE_ACCESS_OUTCOME;
-    fold->access.subject = &fold->subject;
-    fold->access.reasons = fold->reasons;
-    fold->access.decision_id.data = (char *) fold->id;
-    fold->access.decision_id.len = sizeof(fold->id);
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_emage_fold_unlink(ngx_http_emage_fold_t *fold)
-{
-    if (fold->linked) {
-        ngx_queue_remove(&fold->queue);
-        fold->linked = 0;
-    }
-}
-
-
-static void
-ngx_http_emage_fold_close(ngx_http_emage_fold_t *fold)
-{
-    int64_t   now;
-    uint64_t  ticket;
-
-    ngx_queue_remove(&fold->order);
-
-    now = ngx_http_emage_now();
-
-    fold->access.duration = now - fold->access.time;
-    fold->access.time = now;
-    fold->access.instances.data = fold->instances.data;
-    fold->access.instances.len = 0;
-
-    if (fold->instances.len != 0
-        && emage_buf_add_c(&fold->instances, "]") == EMAGE_OK)
-    {
-        fold->access.instances.data = fold->instances.data;
-        fold->access.instances.len = fold->instances.len;
-    }
-
-    if (ngx_http_emage_access_write(&fold->access, &ticket) != NGX_OK) {
-        ngx_log_error(NGX_LOG_WARN, ngx_http_emage_worker->cycle->log, 0,
-                      "outcome of decision %*s is not recorded; its intent is",
-                      sizeof(fold->id), fold->id);
-    }
-
-    ngx_http_emage_fold_free(fold);
-}
-
-
-static void
-ngx_http_emage_fold_free(ngx_http_emage_fold_t *fold)
-{
-    emage_buf_free(&fold->instances);
-
-    if (fold->seen != NULL) {
-        ngx_free(fold->seen);
-    }
-
-    if (fold->strings != NULL) {
-        ngx_free(fold->strings);
-    }
-
-    ngx_free(fold);
-}
-
-
-/*
- * Adds an instance to the list unless it is there; past the limits only the
- * number goes on, then counting every request.
- */
-
-static void
-ngx_http_emage_fold_list(ngx_http_emage_fold_t *fold, emage_str_t instance)
-{
-    uint64_t    hash;
-    ngx_uint_t  i;
-
-    if (fold->access.ninstances >= NGX_HTTP_EMAGE_FOLD_LIST) {
-        fold->access.ninstances++;
-        return;
-    }
-
-    if (fold->seen == NULL) {
-        fold->seen = ngx_calloc(NGX_HTTP_EMAGE_FOLD_SEEN * sizeof(uint64_t),
-                                ngx_http_emage_worker->cycle->log);
-        if (fold->seen == NULL) {
-            fold->access.ninstances++;
-            return;
-        }
-    }
-
-    hash = (uint64_t) ngx_murmur_hash2((u_char *) instance.data, instance.len)
-           << 32
-           | ngx_crc32_long((u_char *) instance.data, instance.len);
-    hash = hash ? hash : 1;
-
-    for (i = hash % NGX_HTTP_EMAGE_FOLD_SEEN;
-         fold->seen[i] != 0;
-         i = (i + 1) % NGX_HTTP_EMAGE_FOLD_SEEN)
-    {
-        if (fold->seen[i] == hash) {
-            return;
-        }
-    }
-
-    fold->seen[i] = hash;
-
-    (void) emage_buf_add_c(&fold->instances,
-                           fold->access.ninstances++ == 0 ? "[" : ",");
-    (void) emage_buf_add_json(&fold->instances, instance);
 }

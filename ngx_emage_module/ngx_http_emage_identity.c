@@ -67,9 +67,7 @@ ngx_http_emage_bearer(ngx_http_request_t *r, ngx_str_t *token)
 
     value = &r->headers_in.authorization->value;
 
-    if (value->len < sizeof("Bearer x") - 1
-        || ngx_strncasecmp(value->data, (u_char *) "Bearer ", 7) != 0)
-    {
+    if (!ngx_http_emage_begins(value, "bearer ", 1)) {
         return NULL;
     }
 

@@ -152,9 +152,7 @@ ngx_http_emage_issuer_param(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     issuer = ictx->issuer;
     value = cf->args->elts;
 
-    if (value[0].len == 10
-        && ngx_strncmp(value[0].data, "algorithms", 10) == 0)
-    {
+    if (ngx_strcmp(value[0].data, "algorithms") == 0) {
         return ngx_http_emage_issuer_algorithms(cf, issuer);
     }
 
@@ -166,9 +164,7 @@ ngx_http_emage_issuer_param(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 
     for (param = ngx_http_emage_issuer_params; param->name.len; param++) {
 
-        if (param->name.len != value[0].len
-            || ngx_strncmp(param->name.data, value[0].data, value[0].len) != 0)
-        {
+        if (ngx_strcmp(param->name.data, value[0].data) != 0) {
             continue;
         }
 

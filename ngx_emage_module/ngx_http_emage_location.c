@@ -219,8 +219,7 @@ ngx_http_emage_gunzip(ngx_conf_t *cf)
     }
 
     for (cmd = module->commands; cmd->name.len; cmd++) {
-        if (cmd->name.len == 6 && ngx_strncmp(cmd->name.data, "gunzip", 6) == 0)
-        {
+        if (ngx_strcmp(cmd->name.data, "gunzip") == 0) {
             break;
         }
     }

@@ -252,7 +252,7 @@ ngx_http_emage_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        if (ngx_strncmp(value[i].data, "timeout=", 8) == 0) {
+        if (ngx_http_emage_begins(&value[i], "timeout=", 0)) {
             s.data = value[i].data + 8;
             s.len = value[i].len - 8;
 
@@ -269,7 +269,7 @@ ngx_http_emage_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             continue;
         }
 
-        if (ngx_strncmp(value[i].data, "db=", 3) == 0) {
+        if (ngx_http_emage_begins(&value[i], "db=", 0)) {
             n = ngx_atoi(value[i].data + 3, value[i].len - 3);
 
             if (n == NGX_ERROR) {

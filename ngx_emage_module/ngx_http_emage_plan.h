@@ -88,6 +88,24 @@ struct ngx_http_emage_plan_s {
 };
 
 
+/* All Accept fields as one, in the request's pool. */
+
+ngx_int_t ngx_http_emage_plan_accept(ngx_http_request_t *r,
+    ngx_str_t *accept);
+
+/*
+ * The form in which the client takes what was collected; NGX_OK, NGX_ERROR or
+ * NGX_HTTP_NOT_ACCEPTABLE with what is `stored`.
+ */
+
+ngx_int_t ngx_http_emage_plan_form(ngx_http_emage_ctx_t *ctx,
+    ngx_http_emage_plan_t *plan, ngx_str_t *accept, ngx_str_t *stored);
+
+/* Entity tag, boundary and media type. */
+
+ngx_int_t ngx_http_emage_plan_names(ngx_http_emage_ctx_t *ctx,
+    ngx_http_emage_plan_t *plan);
+
 /* What kind of data a part is, before it is labelled for the client. */
 
 ngx_int_t ngx_http_emage_plan_kind(ngx_http_emage_plan_t *plan,

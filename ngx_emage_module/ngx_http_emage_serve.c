@@ -208,7 +208,7 @@ ngx_http_emage_range(ngx_http_request_t *r, off_t length, off_t *start,
     p = value->data;
     e = p + value->len;
 
-    if (value->len < 7 || ngx_strncasecmp(p, (u_char *) "bytes=", 6) != 0) {
+    if (!ngx_http_emage_begins(value, "bytes=", 1) || value->len == 6) {
         return NGX_DECLINED;
     }
 

@@ -4,54 +4,18 @@
  */
 
 
-#include "ngx_http_emage_store.h"
+#include "ngx_http_emage_store_core.h"
 
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 
 
-#define NGX_HTTP_EMAGE_SERIES_BUCKETS  1024
 #define NGX_HTTP_EMAGE_SERIES_MAX      512
 #define NGX_HTTP_EMAGE_SERIES_BYTES    (256 * 1024 * 1024)
 #define NGX_HTTP_EMAGE_INDEX_MAX       (64 * 1024 * 1024)
-#define NGX_HTTP_EMAGE_FILES_IDLE      256
 #define NGX_HTTP_EMAGE_STUDY_SERIES    10000
 
 
-struct ngx_http_emage_series_s {
-    ngx_queue_t              queue;        /* of a bucket */
-    ngx_queue_t              lru;
-    ngx_uint_t               refs;         /* users, the table, open files */
-    uint32_t                 hash;
-    size_t                   size;
-
-    u_char                  *key;          /* store NUL study/revision/uid */
-    size_t                   key_len;
-
-    ngx_fd_t                 dir;
-    void                    *data;         /* the index file */
-    emage_series_index_t    *index;
-    uint32_t                 count;
-    uint64_t                 meta_end;
-
-    ngx_http_emage_file_t  **files;        /* two an instance, and metadata */
-
-    unsigned                 linked:1;
-};
-
-
-typedef struct {
-    ngx_queue_t   buckets[NGX_HTTP_EMAGE_SERIES_BUCKETS];
-    ngx_queue_t   lru;
-    ngx_queue_t   idle;                    /* files, most recent first */
-    ngx_uint_t    count;
-    ngx_uint_t    nidle;
-    size_t        bytes;
-} ngx_http_emage_store_t;
-
-
-static ngx_fd_t ngx_http_emage_open(ngx_fd_t dir, const char *path,
-    ngx_uint_t flags);
 static ngx_int_t ngx_http_emage_read_index(ngx_fd_t dir, const char *name,
     size_t max, ngx_log_t *log, u_char *key, void **data, size_t *len);
 static ngx_http_emage_series_t *ngx_http_emage_series_find(uint32_t hash,
@@ -60,10 +24,9 @@ static ngx_int_t ngx_http_emage_series_open(ngx_http_emage_series_t *series,
     ngx_str_t *store, size_t path, ngx_log_t *log);
 static void ngx_http_emage_series_unlink(ngx_http_emage_series_t *series);
 static void ngx_http_emage_series_evict(void);
-static void ngx_http_emage_file_close(ngx_http_emage_file_t *file);
 
 
-static ngx_http_emage_store_t  *ngx_http_emage_store;
+ngx_http_emage_store_t  *ngx_http_emage_store;
 
 
 ngx_int_t
@@ -95,7 +58,7 @@ ngx_http_emage_store_init(ngx_cycle_t *cycle)
  * done to the tree meanwhile.  O_NONBLOCK: a fifo must not stop the worker.
  */
 
-static ngx_fd_t
+ngx_fd_t
 ngx_http_emage_open(ngx_fd_t dir, const char *path, ngx_uint_t flags)
 {
     struct open_how  how;
@@ -555,169 +518,4 @@ damaged:
                   "verify\" and ingest the study again", path, err.text);
 
     return NGX_ERROR;
-}
-
-
-ngx_int_t
-ngx_http_emage_file_get(ngx_http_emage_series_t *series, uint32_t n,
-    ngx_uint_t kind, ngx_log_t *log, ngx_http_emage_file_t **out)
-{
-    uint64_t                 size;
-    ngx_fd_t                 fd;
-    ngx_file_info_t          fi;
-    ngx_http_emage_file_t   *file, **slot;
-    emage_index_instance_t   instance;
-    u_char                   name[EMAGE_UID_MAX + sizeof(".frames")];
-
-    if (kind == NGX_HTTP_EMAGE_FILE_METADATA) {
-        slot = &series->files[2 * series->count];
-        size = series->meta_end;
-        (void) ngx_cpystrn(name, (u_char *) "metadata.z", sizeof(name));
-
-    } else {
-        if (emage_series_index_get(series->index, n, &instance) != EMAGE_OK
-            || instance.uid.len > EMAGE_UID_MAX)
-        {
-            return NGX_ERROR;
-        }
-
-        slot = &series->files[2 * n + (kind == NGX_HTTP_EMAGE_FILE_FRAMES)];
-        size = kind == NGX_HTTP_EMAGE_FILE_FRAMES ? instance.extra_size
-                                                  : instance.file_size;
-
-        (void) ngx_sprintf(name, "%*s%s%Z", instance.uid.len,
-                           instance.uid.data,
-                           kind == NGX_HTTP_EMAGE_FILE_FRAMES ? ".frames"
-                                                              : ".dcm");
-    }
-
-    file = *slot;
-
-    if (file != NULL) {
-
-        if (file->refs++ == 0) {
-            ngx_queue_remove(&file->idle);
-            ngx_http_emage_store->nidle--;
-        }
-
-        *out = file;
-        return NGX_OK;
-    }
-
-    fd = ngx_http_emage_open(series->dir, (const char *) name,
-                             O_RDONLY|O_NONBLOCK);
-
-    if (fd == NGX_INVALID_FILE) {
-        ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
-                      "\"%s\" of the store cannot be opened; run "
-                      "\"emage-store verify\"", name);
-        return NGX_ERROR;
-    }
-
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)
-        || (uint64_t) ngx_file_size(&fi) != size)
-    {
-        ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "\"%s\" of the store is not of the size its index "
-                      "states, %uL; run \"emage-store verify\"", name, size);
-        (void) ngx_close_file(fd);
-        return NGX_ERROR;
-    }
-
-    file = ngx_calloc(sizeof(ngx_http_emage_file_t), log);
-
-    if (file == NULL) {
-        (void) ngx_close_file(fd);
-        return NGX_ERROR;
-    }
-
-    file->fd = fd;
-    file->size = (off_t) size;
-    file->refs = 1;
-    file->slot = slot;
-    file->series = series;
-
-    series->refs++;
-    *slot = file;
-    *out = file;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_emage_file_read(ngx_http_emage_file_t *file, u_char *buf, size_t n,
-    off_t offset, ngx_log_t *log)
-{
-    ssize_t  size;
-
-    while (n > 0) {
-
-        size = pread(file->fd, buf, n, offset);
-
-        if (size <= 0) {
-
-            if (size == -1 && ngx_errno == NGX_EINTR) {
-                continue;
-            }
-
-            ngx_log_error(NGX_LOG_ERR, log, size == -1 ? ngx_errno : 0,
-                          "\"%s\" of the store cannot be read at %O; run "
-                          "\"emage-store verify\"", file->series->key
-                          + ngx_strlen(file->series->key) + 1, offset);
-            return NGX_ERROR;
-        }
-
-        buf += size;
-        offset += size;
-        n -= (size_t) size;
-    }
-
-    return NGX_OK;
-}
-
-
-void
-ngx_http_emage_file_release(ngx_http_emage_file_t *file)
-{
-    ngx_queue_t  *q;
-
-    if (--file->refs > 0) {
-        return;
-    }
-
-    ngx_queue_insert_head(&ngx_http_emage_store->idle, &file->idle);
-    ngx_http_emage_store->nidle++;
-
-    if (!file->series->linked) {
-        ngx_http_emage_file_close(file);
-        return;
-    }
-
-    if (ngx_http_emage_store->nidle > NGX_HTTP_EMAGE_FILES_IDLE) {
-        q = ngx_queue_last(&ngx_http_emage_store->idle);
-        ngx_http_emage_file_close(ngx_queue_data(q, ngx_http_emage_file_t,
-                                                 idle));
-    }
-}
-
-
-/* Of an idle file. */
-
-static void
-ngx_http_emage_file_close(ngx_http_emage_file_t *file)
-{
-    ngx_http_emage_series_t  *series;
-
-    series = file->series;
-
-    ngx_queue_remove(&file->idle);
-    ngx_http_emage_store->nidle--;
-
-    *file->slot = NULL;
-
-    (void) ngx_close_file(file->fd);
-    ngx_free(file);
-
-    ngx_http_emage_series_release(series);
 }

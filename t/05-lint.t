@@ -61,7 +61,7 @@ none('policy/ knows neither records nor journal nor store',
 none('journal/ knows no records',
      hits(qr/#\s*include\s*[<"].*emage_records/, under(qr{^journal/})));
 none('the module knows neither records nor store',
-     hits(qr/#\s*include\s*[<"].*emage_(?:records|store)/,
+     hits(qr/#\s*include\s*[<"](?:emage_records|dcmtk_bridge|publish|ingest)/,
           under(qr{^ngx_emage_module/})));
 none('nothing includes the module',
      hits(qr/#\s*include\s*[<"]ngx_(?:http_)?emage/,
