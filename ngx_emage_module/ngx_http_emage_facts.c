@@ -21,6 +21,8 @@
 typedef struct {
     u_char             session[32];
     emage_verdict_t    verdict;
+
+    unsigned           own:1;              /* purpose is the subject's */
 } ngx_http_emage_verdict_t;
 
 
@@ -435,6 +437,13 @@ ngx_http_emage_decide(ngx_http_emage_ctx_t *ctx)
                    == 0)
             {
                 ctx->verdict = slot->verdict;
+
+                /* the strings of the subject that it was made for are gone */
+
+                if (slot->own) {
+                    ctx->verdict.purpose = ctx->subject.purpose;
+                }
+
                 return NGX_OK;
             }
         }
@@ -459,6 +468,7 @@ ngx_http_emage_decide(ngx_http_emage_ctx_t *ctx)
     if (ctx->subject.session.len == sizeof(slot->session)) {
         slot = &entry->verdicts[entry->next++ % NGX_HTTP_EMAGE_VERDICTS];
         slot->verdict = ctx->verdict;
+        slot->own = ctx->verdict.purpose.data == ctx->subject.purpose.data;
         ngx_memcpy(slot->session, ctx->subject.session.data,
                    sizeof(slot->session));
     }
