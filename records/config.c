@@ -23,7 +23,7 @@
 #define EMAGE_DEFAULT_REDIS    "unix:/run/redis/emage.sock"
 #define EMAGE_DEFAULT_JOURNAL  "/var/log/emage"
 #define EMAGE_DEFAULT_STORE    "/srv/emage"
-#define EMAGE_DEFAULT_KEY      "/etc/emage/key"
+#define EMAGE_DEFAULT_KEY      "/etc/emage/identifiers.key"
 #define EMAGE_DEFAULT_REGION   "e-mage"
 
 
