@@ -77,8 +77,12 @@ start_redis() {
         exit 2
     fi
 
-    redis-server "$top/conf/redis.conf" --unixsocket "$dir/redis.sock" \
-        --unixsocketperm 700 --dir "$dir/redis" --daemonize yes \
+    sed -E -e "s|^(unixsocket +).*|\\1$dir/redis.sock|" \
+        -e "s|^(unixsocketperm +).*|\\1700|" \
+        -e "s|^(dir +).*|\\1$dir/redis|" "$top/conf/redis.conf" \
+        > "$dir/redis.conf"
+
+    redis-server "$dir/redis.conf" --daemonize yes \
         --pidfile "$dir/redis.pid" --logfile "$dir/log/redis.log" > /dev/null
 
     wait_until 10 redis redis PING
@@ -137,14 +141,16 @@ ingest() {
 
 ingest_samples() {
     local at
+    local -a files
 
     if [ -n "${DICOM:-}" ]; then
-        ingest $DICOM
+        ingest "$DICOM"
 
     else
         at=$(/usr/bin/python3 -c 'import os, pydicom
-print(os.path.join(os.path.dirname(pydicom.__file__), "data"))')
-        ingest "$at"
+print(os.path.dirname(pydicom.__file__))')
+        mapfile -t files < <(find "$at/data" -name '*.dcm' | sort)
+        ingest "${files[@]}"
     fi
 
     cp "$dir/ingest.json" "$dir/samples.json"
@@ -161,6 +167,26 @@ share() {
 }
 
 
+# The report instances of a study, as its published revision lists them.
+
+reports() {
+    jq -r '.reports[]' "$dir/store/studies/$1/$(record "$1" .revision)"/study.json
+}
+
+
+record() { redis GET "emage:{0}:study:$1" | jq -r "$2"; }
+
+
+finalize() {
+    local instance
+
+    for instance in $(reports "$1"); do
+        consent report-status --study "$1" --instance "$instance" \
+            --status final
+    done
+}
+
+
 own_consents() {
     local study
 
@@ -168,5 +194,40 @@ own_consents() {
         share "$study"
     done
 
-    consent report-status --study "$shown" --all --status final
+    finalize "$shown"
+}
+
+
+# Half of the patients share with the care team; with CONSENT=all every one,
+# quarantined studies included, and every report is final.
+
+sample_consents() {
+    local study pid n=0
+    local -A seen=(["$(record "$shown" .pid)"]=1
+                   ["$(record "$withdrawn" .pid)"]=1
+                   ["$(record "$large" .pid)"]=1)
+
+    for study in $("$bin/emage-consent" studies); do
+        case $study in
+        "$shown" | "$withdrawn" | "$large") continue ;;
+        esac
+
+        if [ "${CONSENT:-}" = all ]; then
+            [ -z "$(record "$study" .quarantine)" ] \
+                || consent resolve --study "$study"
+            finalize "$study"
+        fi
+
+        pid=$(record "$study" .pid)
+        [ -z "${seen[$pid]:-}" ] || continue
+        seen[$pid]=1
+        n=$((n + 1))
+
+        if [ "${CONSENT:-}" = all ] || [ $((n % 2)) = 0 ]; then
+            share "$study"
+        fi
+    done
+
+    say "  $n patients; $([ "${CONSENT:-}" = all ] && echo all || echo half)" \
+        "of them share with the care team"
 }

@@ -26,7 +26,7 @@ request() {
     say "  HTTP/$1 $2, $3 bytes, ${*:4}"
 
     if [ "$2" != 200 ]; then
-        jq -r '"  \(.title): \(.detail)"' "$dir/tmp/answer" \
+        jq -r '"  " + .detail' "$dir/tmp/answer" \
             2> /dev/null || sed 's/^/  /' "$dir/tmp/answer"
     fi
 
