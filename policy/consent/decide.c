@@ -65,7 +65,7 @@ static const emage_str_t  emage_confidentialities[] = {
 };
 
 
-/* Policies that decided, for permits and refusals apart. */
+/* Policies that decided, of permits or of refusals. */
 
 typedef struct {
     uint32_t  n;
@@ -74,13 +74,16 @@ typedef struct {
 } emage_reasons_t;
 
 
+static void emage_question_make(const emage_facts_t *facts,
+    const emage_subject_t *subject, const emage_narrow_t *narrow,
+    emage_question_t *q);
+static emage_rc_t emage_question_ask(const emage_policy_t *policy,
+    const emage_question_t *q, emage_scratch_t *scratch,
+    emage_answer_t *answer);
 static cedar_record_t *emage_request_build(const emage_policy_t *policy,
-    const emage_facts_t *facts, const emage_subject_t *subject,
-    const emage_narrow_t *narrow, cedar_request_t *req);
+    const emage_question_t *q, cedar_request_t *req);
 static void emage_reasons_add(const emage_policy_t *policy,
     const cedar_result_t *result, emage_reasons_t *reasons);
-static void emage_verdict_fill(const emage_policy_t *policy,
-    const emage_reasons_t *reasons, emage_verdict_t *out);
 
 
 emage_rc_t
@@ -88,12 +91,14 @@ emage_decide(const emage_policy_t *policy, const emage_facts_t *facts,
     const emage_subject_t *subject, emage_action_t action, int64_t now,
     emage_scratch_t *scratch, emage_verdict_t *out)
 {
-    size_t            i;
-    emage_rc_t        rc;
-    cedar_record_t   *context;
-    cedar_result_t    result;
-    emage_narrow_t    narrow;
-    emage_reasons_t   permits, forbids;
+    uint32_t           i;
+    emage_rc_t         rc;
+    emage_memo_t      *slot;
+    emage_answer_t     fresh;
+    emage_narrow_t     narrow;
+    emage_question_t   q;
+
+    const emage_answer_t  *answer;
 
     memset(out, 0, sizeof(emage_verdict_t));
 
@@ -111,11 +116,93 @@ emage_decide(const emage_policy_t *policy, const emage_facts_t *facts,
     }
 
     emage_narrow(facts, subject, now, &narrow);
+    emage_question_make(facts, subject, &narrow, &q);
 
+    slot = emage_memo_slot(scratch->memo, &q);
+
+    if (slot != NULL && emage_memo_holds(slot, &q)) {
+        answer = &slot->answer;
+
+    } else {
+        rc = emage_question_ask(policy, &q, scratch, &fresh);
+        if (rc != EMAGE_OK) {
+            return rc;
+        }
+
+        if (slot != NULL) {
+            emage_memo_keep(slot, &q, &fresh);
+        }
+
+        answer = &fresh;
+    }
+
+    out->permits = answer->permits;
+    out->errors = answer->errors;
+    out->nreasons = answer->nreasons;
     out->until = narrow.until;
 
-    context = emage_request_build(policy, facts, subject, &narrow,
-                                  scratch->request);
+    for (i = 0; i < answer->nreasons; i++) {
+        out->reasons[i] = cedar_policy_id(policy->set, answer->reasons[i]);
+    }
+
+    if (answer->permits != 0 && answer->override
+        && narrow.override != EMAGE_OVERRIDE_NONE)
+    {
+        out->purpose = emage_overrides[narrow.override];
+    }
+
+    return EMAGE_OK;
+}
+
+
+static void
+emage_question_make(const emage_facts_t *facts,
+    const emage_subject_t *subject, const emage_narrow_t *narrow,
+    emage_question_t *q)
+{
+    emage_small_t  *small;
+
+    small = &q->small;
+
+    small->kind = (uint8_t) subject->kind;
+    small->relation = (uint8_t) narrow->relation;
+    small->override = (uint8_t) narrow->override;
+    small->sharing = (uint8_t) narrow->sharing;
+    small->excluded = narrow->excluded;
+    small->released = narrow->released;
+    small->confidentiality = (uint8_t) facts->confidentiality;
+    small->state = (uint8_t) facts->state;
+    small->masked = facts->masked;
+    small->hidden_patient = facts->hidden_patient;
+    small->hidden_representatives = facts->hidden_representatives;
+    small->quarantined = facts->quarantined;
+    small->inclusion = (uint8_t) facts->inclusion;
+    small->emergency_excluded = facts->emergency_excluded;
+    small->erasure = (uint8_t) facts->erasure;
+    small->statuses = (uint8_t) facts->statuses;
+
+    q->string[EMAGE_QUESTION_ID] = subject->id;
+    q->string[EMAGE_QUESTION_PROFESSION] = subject->profession;
+    q->string[EMAGE_QUESTION_PURPOSE] = subject->purpose;
+    q->string[EMAGE_QUESTION_STUDY] = facts->study;
+}
+
+
+/* Cedar, once for each kind of content that the study can have. */
+
+static emage_rc_t
+emage_question_ask(const emage_policy_t *policy, const emage_question_t *q,
+    emage_scratch_t *scratch, emage_answer_t *answer)
+{
+    size_t            i;
+    emage_rc_t        rc;
+    cedar_record_t   *context;
+    cedar_result_t    result;
+    emage_reasons_t   permits, forbids, *reasons;
+
+    memset(answer, 0, sizeof(emage_answer_t));
+
+    context = emage_request_build(policy, q, scratch->request);
 
     permits.n = 0;
     permits.override = true;
@@ -127,7 +214,7 @@ emage_decide(const emage_policy_t *policy, const emage_facts_t *facts,
         /* without an entry a report has no status; others must have one */
 
         if (emage_contents[i].bit > EMAGE_PERMIT_REPORT_NONE
-            && (facts->statuses * EMAGE_PERMIT_REPORT_NONE
+            && (q->small.statuses * EMAGE_PERMIT_REPORT_NONE
                 & emage_contents[i].bit) == 0)
         {
             continue;
@@ -142,14 +229,13 @@ emage_decide(const emage_policy_t *policy, const emage_facts_t *facts,
                           sizeof(scratch->work), &result);
 
         if (rc != EMAGE_OK) {
-            out->permits = 0;
             return rc;
         }
 
-        out->errors += result.errors_n;
+        answer->errors += result.errors_n;
 
         if (result.decision == CEDAR_ALLOW) {
-            out->permits |= emage_contents[i].bit;
+            answer->permits |= emage_contents[i].bit;
             emage_reasons_add(policy, &result, &permits);
 
         } else {
@@ -157,23 +243,18 @@ emage_decide(const emage_policy_t *policy, const emage_facts_t *facts,
         }
     }
 
-    if (out->errors > 0) {
+    if (answer->errors > 0) {
 
         /* a policy that cannot be evaluated may be the one that forbids */
 
-        out->permits = 0;
+        answer->permits = 0;
     }
 
-    if (out->permits == 0) {
-        emage_verdict_fill(policy, &forbids, out);
-        return EMAGE_OK;
-    }
+    reasons = (answer->permits != 0) ? &permits : &forbids;
 
-    emage_verdict_fill(policy, &permits, out);
-
-    if (permits.override && narrow.override != EMAGE_OVERRIDE_NONE) {
-        out->purpose = emage_overrides[narrow.override];
-    }
+    answer->nreasons = reasons->n;
+    answer->override = reasons->override;
+    memcpy(answer->reasons, reasons->index, sizeof(reasons->index));
 
     return EMAGE_OK;
 }
@@ -182,50 +263,56 @@ emage_decide(const emage_policy_t *policy, const emage_facts_t *facts,
 /* What is the same for every kind of content; returns the context. */
 
 static cedar_record_t *
-emage_request_build(const emage_policy_t *policy, const emage_facts_t *facts,
-    const emage_subject_t *subject, const emage_narrow_t *narrow,
+emage_request_build(const emage_policy_t *policy, const emage_question_t *q,
     cedar_request_t *req)
 {
     cedar_record_t         *rec;
+    cedar_symbol_t          kind;
+    const emage_small_t    *small;
     const emage_symbols_t  *sym;
 
     sym = &policy->sym;
+    small = &q->small;
+    kind = sym->kinds[small->kind];
 
     cedar_request_reset(req);
-    cedar_request_principal(req, sym->kinds[subject->kind], subject->id);
+    cedar_request_principal(req, kind, q->string[EMAGE_QUESTION_ID]);
     cedar_request_action(req, sym->action, emage_str("view"));
-    cedar_request_resource(req, sym->study, facts->study);
+    cedar_request_resource(req, sym->study, q->string[EMAGE_QUESTION_STUDY]);
 
-    rec = cedar_request_entity(req, sym->kinds[subject->kind], subject->id);
+    rec = cedar_request_entity(req, kind, q->string[EMAGE_QUESTION_ID]);
 
-    if (subject->kind == EMAGE_SUBJECT_PROFESSIONAL) {
-        cedar_record_string(rec, sym->profession, subject->profession);
+    if (small->kind == EMAGE_SUBJECT_PROFESSIONAL) {
+        cedar_record_string(rec, sym->profession,
+                            q->string[EMAGE_QUESTION_PROFESSION]);
     }
 
-    rec = cedar_request_entity(req, sym->study, facts->study);
+    rec = cedar_request_entity(req, sym->study,
+                               q->string[EMAGE_QUESTION_STUDY]);
 
     cedar_record_string(rec, sym->confidentiality,
-                        emage_confidentialities[facts->confidentiality]);
-    cedar_record_string(rec, sym->state, emage_states[facts->state]);
-    cedar_record_bool(rec, sym->masked, facts->masked);
-    cedar_record_bool(rec, sym->hidden_patient, facts->hidden_patient);
+                        emage_confidentialities[small->confidentiality]);
+    cedar_record_string(rec, sym->state, emage_states[small->state]);
+    cedar_record_bool(rec, sym->masked, small->masked);
+    cedar_record_bool(rec, sym->hidden_patient, small->hidden_patient);
     cedar_record_bool(rec, sym->hidden_representatives,
-                      facts->hidden_representatives);
-    cedar_record_bool(rec, sym->quarantined, facts->quarantined);
-    cedar_record_bool(rec, sym->released, narrow->released);
+                      small->hidden_representatives);
+    cedar_record_bool(rec, sym->quarantined, small->quarantined);
+    cedar_record_bool(rec, sym->released, small->released);
 
     rec = cedar_request_context(req);
 
-    cedar_record_string(rec, sym->purpose, subject->purpose);
-    cedar_record_string(rec, sym->relation, emage_relations[narrow->relation]);
-    cedar_record_string(rec, sym->override, emage_overrides[narrow->override]);
-    cedar_record_bool(rec, sym->excluded, narrow->excluded);
+    cedar_record_string(rec, sym->purpose,
+                        q->string[EMAGE_QUESTION_PURPOSE]);
+    cedar_record_string(rec, sym->relation, emage_relations[small->relation]);
+    cedar_record_string(rec, sym->override, emage_overrides[small->override]);
+    cedar_record_bool(rec, sym->excluded, small->excluded);
     cedar_record_string(rec, sym->inclusion,
-                        emage_inclusions[facts->inclusion]);
-    cedar_record_string(rec, sym->sharing, emage_sharings[narrow->sharing]);
+                        emage_inclusions[small->inclusion]);
+    cedar_record_string(rec, sym->sharing, emage_sharings[small->sharing]);
     cedar_record_bool(rec, sym->emergency_excluded,
-                      facts->emergency_excluded);
-    cedar_record_string(rec, sym->erasure, emage_erasures[facts->erasure]);
+                      small->emergency_excluded);
+    cedar_record_string(rec, sym->erasure, emage_erasures[small->erasure]);
 
     return rec;
 }
@@ -253,18 +340,4 @@ emage_reasons_add(const emage_policy_t *policy, const cedar_result_t *result,
             reasons->index[reasons->n++] = result->reason[i];
         }
     }
-}
-
-
-static void
-emage_verdict_fill(const emage_policy_t *policy,
-    const emage_reasons_t *reasons, emage_verdict_t *out)
-{
-    uint32_t  i;
-
-    for (i = 0; i < reasons->n; i++) {
-        out->reasons[i] = cedar_policy_id(policy->set, reasons->index[i]);
-    }
-
-    out->nreasons = reasons->n;
 }

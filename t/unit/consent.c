@@ -285,6 +285,8 @@ static const row_t  rows[] = {
 static void check_row(const emage_policy_t *policy, emage_scratch_t *scratch,
     const row_t *row);
 static bool has_reason(const emage_verdict_t *v, const char *reason);
+static void check_again(const emage_policy_t *policy,
+    emage_scratch_t *scratch);
 static void check_misuse(const emage_policy_t *policy);
 
 
@@ -355,6 +357,62 @@ check_row(const emage_policy_t *policy, emage_scratch_t *scratch,
     }
 
     emage_facts_free(facts);
+}
+
+
+/* A question asked again has the answer of one asked for the first time. */
+
+static void
+check_again(const emage_policy_t *policy, emage_scratch_t *scratch)
+{
+    bool              same;
+    size_t            i, n;
+    emage_error_t     err;
+    emage_facts_t    *facts;
+    emage_scratch_t  *clean;
+    emage_subject_t   subject;
+    emage_verdict_t   a, b;
+
+    static const char *const  purposes[] = { "TREAT", "BTG", "HRESCH", "" };
+    static const char *const  professions[] = { "physician", "nurse", "x" };
+    static const char *const  ids[] = { ME, "urn:people|2", "ins|42", "" };
+
+    same = true;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+
+        if (fixture_parse(&rows[i].f, &facts, &err) != EMAGE_OK) {
+            same = false;
+            continue;
+        }
+
+        for (n = 0; n < 4 * 3 * 4 * 6; n++) {
+            memset(&subject, 0, sizeof(subject));
+
+            subject.purpose = emage_str_c(purposes[n % 4]);
+            subject.profession = emage_str_c(professions[n / 4 % 3]);
+            subject.id = emage_str_c(ids[n / 12 % 4]);
+            subject.kind = (emage_subject_kind_t) (1 + n / 48);
+
+            clean = emage_scratch_create(policy);
+
+            (void) emage_decide(policy, facts, &subject, EMAGE_ACTION_VIEW,
+                                NOW, scratch, &a);
+            (void) emage_decide(policy, facts, &subject, EMAGE_ACTION_VIEW,
+                                NOW, clean, &b);
+            emage_scratch_free(clean);
+
+            same = same && memcmp(&a, &b, sizeof(a)) == 0;
+
+            (void) emage_decide(policy, facts, &subject, EMAGE_ACTION_VIEW,
+                                NOW, scratch, &b);
+            same = same && memcmp(&a, &b, sizeof(a)) == 0;
+        }
+
+        emage_facts_free(facts);
+    }
+
+    tap_ok(same, "asked again, or after others: the same answer");
 }
 
 
@@ -430,6 +488,7 @@ main(void)
         check_row(policy, scratch, &rows[i]);
     }
 
+    check_again(policy, scratch);
     emage_scratch_free(scratch);
     check_misuse(policy);
     emage_policy_free(policy);

@@ -123,7 +123,8 @@ typedef struct {
 } emage_verdict_t;
 
 /*
- * Scratch memory of a decision, one for each thread, reused.  NULL when there
+ * Scratch memory of a decision, one for each thread, reused; it remembers the
+ * last answers, since a viewer asks the same for every frame.  NULL when there
  * is no memory.
  */
 
