@@ -52,9 +52,14 @@ static int policy_help(const policy_command_t *c, FILE *out, int status);
 static int policy_options(int argc, char **argv, policy_option_t *options,
     size_t n, const char **argument);
 static bool policy_read(const char *path, emage_buf_t *b);
-static cedar_set_t *policy_set(void);
+static cedar_set_t *policy_set_files(const char *policies,
+    const char *schema);
+static cedar_set_t *policy_set_load(const char *dir, int *status);
+static void policy_check_set(const cedar_set_t *set, const char *dir,
+    policy_check_t *check);
 static const char *policy_base(const char *path);
-static bool policy_add(cedar_set_t *set, const char *path, bool schema);
+static bool policy_add(cedar_set_t *set, const char *path, bool schema,
+    emage_error_t *err);
 static void policy_report(void *data, const cedar_message_t *m);
 static bool policy_decide(const cedar_set_t *set, const cedar_case_t *c,
     cedar_result_t *r);
@@ -203,23 +208,6 @@ policy_read(const char *path, emage_buf_t *b)
 }
 
 
-static cedar_set_t *
-policy_set(void)
-{
-    cedar_set_t    *set;
-    emage_error_t   err;
-
-    if (cedar_set_create(&set, &(cedar_options_t) { 0, true }, &err)
-        != EMAGE_OK)
-    {
-        fprintf(stderr, "emage-policy: %s\n", err.text);
-        return NULL;
-    }
-
-    return set;
-}
-
-
 static const char *
 policy_base(const char *path)
 {
@@ -232,25 +220,22 @@ policy_base(const char *path)
 
 
 static bool
-policy_add(cedar_set_t *set, const char *path, bool schema)
+policy_add(cedar_set_t *set, const char *path, bool schema,
+    emage_error_t *err)
 {
-    emage_rc_t     rc;
-    emage_buf_t    b;
-    emage_str_t    name, text;
-    emage_error_t  err;
+    emage_rc_t   rc;
+    emage_buf_t  b;
+    emage_str_t  name, text;
 
-    if (!policy_read(path, &b)) {
-        return false;
-    }
+    emage_buf_init(&b, POLICY_MAX_FILE);
+    rc = cedar_file_load(path, &b, err);
 
-    name = emage_str_c(policy_base(path));
-    text = (emage_str_t) { (b.len == 0) ? "" : b.data, b.len };
+    if (rc == EMAGE_OK) {
+        name = emage_str_c(policy_base(path));
+        text = (emage_str_t) { (b.len == 0) ? "" : b.data, b.len };
 
-    rc = schema ? cedar_set_add_schema(set, name, text, &err)
-                : cedar_set_add_policies(set, name, text, &err);
-
-    if (rc != EMAGE_OK) {
-        fprintf(stderr, "%s\n", err.text);
+        rc = schema ? cedar_set_add_schema(set, name, text, err)
+                    : cedar_set_add_policies(set, name, text, err);
     }
 
     emage_buf_free(&b);
@@ -287,13 +272,38 @@ policy_report(void *data, const cedar_message_t *m)
 }
 
 
+/* A finished set from two files, `schema` may be NULL; NULL: told why not. */
+
+static cedar_set_t *
+policy_set_files(const char *policies, const char *schema)
+{
+    cedar_set_t    *set;
+    emage_error_t   err;
+
+    err.text[0] = '\0';
+
+    if (cedar_set_create(&set, &(cedar_options_t) { 0, true }, &err)
+        == EMAGE_OK
+        && (schema == NULL || policy_add(set, schema, true, &err))
+        && policy_add(set, policies, false, &err)
+        && cedar_set_finish(set, &err) == EMAGE_OK)
+    {
+        return set;
+    }
+
+    fprintf(stderr, "%s\n", err.text);
+    cedar_set_destroy(set);
+
+    return NULL;
+}
+
+
 static int
 policy_validate(int argc, char **argv)
 {
     emage_rc_t        rc;
     const char       *policies, *schema;
     cedar_set_t      *set;
-    emage_error_t     err;
     policy_check_t    check;
     policy_option_t   options[] = {
         { "--policies", &policies },
@@ -302,46 +312,29 @@ policy_validate(int argc, char **argv)
 
     policies = schema = NULL;
 
-    if (policy_options(argc, argv, options, 2, NULL) != POLICY_OK) {
-        return POLICY_USAGE;
-    }
-
-    if (policies == NULL || schema == NULL) {
+    if (policy_options(argc, argv, options, 2, NULL) != POLICY_OK
+        || policies == NULL || schema == NULL)
+    {
         fputs("emage-policy: validate needs --policies and --schema\n",
               stderr);
         return POLICY_USAGE;
     }
 
-    memset(&check, 0, sizeof(check));
-    err.text[0] = '\0';
-
-    set = policy_set();
+    set = policy_set_files(policies, schema);
     if (set == NULL) {
         return POLICY_USAGE;
     }
 
-    if (!policy_add(set, schema, true) || !policy_add(set, policies, false))
-    {
-        cedar_set_destroy(set);
-        return POLICY_USAGE;
-    }
-
-    if (cedar_set_finish(set, &err) != EMAGE_OK) {
-        fprintf(stderr, "%s\n", err.text);
-        cedar_set_destroy(set);
-        return POLICY_USAGE;
-    }
-
+    memset(&check, 0, sizeof(check));
     rc = cedar_set_validate(set, policy_report, &check);
+    cedar_set_destroy(set);
 
     if (rc == EMAGE_NOMEM) {
         fputs("emage-policy: no memory to validate with\n", stderr);
+        return POLICY_USAGE;
     }
 
-    cedar_set_destroy(set);
-
-    return (rc == EMAGE_OK) ? POLICY_OK
-           : (rc == EMAGE_NOMEM) ? POLICY_USAGE : POLICY_FAILED;
+    return (rc == EMAGE_OK) ? POLICY_OK : POLICY_FAILED;
 }
 
 
@@ -413,11 +406,9 @@ policy_authorize(int argc, char **argv)
 
     policies = schema = entities = requests = NULL;
 
-    if (policy_options(argc, argv, options, 4, NULL) != POLICY_OK) {
-        return POLICY_USAGE;
-    }
-
-    if (policies == NULL || entities == NULL || requests == NULL) {
+    if (policy_options(argc, argv, options, 4, NULL) != POLICY_OK
+        || policies == NULL || entities == NULL || requests == NULL)
+    {
         fputs("emage-policy: authorize needs --policies, --entities and "
               "--requests\n", stderr);
         return POLICY_USAGE;
@@ -426,37 +417,26 @@ policy_authorize(int argc, char **argv)
     status = POLICY_USAGE;
     cases = NULL;
     ents = NULL;
-    err.text[0] = '\0';
     emage_buf_init(&b, 0);
     emage_buf_init(&q, 0);
 
-    set = policy_set();
-    if (set == NULL) {
-        return POLICY_USAGE;
-    }
+    set = policy_set_files(policies, schema);
 
-    if ((schema != NULL && !policy_add(set, schema, true))
-        || !policy_add(set, policies, false)
-        || !policy_read(entities, &b) || !policy_read(requests, &q))
+    if (set != NULL && policy_read(entities, &b) && policy_read(requests, &q))
     {
-        goto done;
+        if (cedar_entities_load(set, emage_str_c(policy_base(entities)),
+                                (emage_str_t) { b.data, b.len }, &ents, &err)
+            != EMAGE_OK
+            || cedar_cases_load(set, ents, emage_str_c(policy_base(requests)),
+                                (emage_str_t) { q.data, q.len }, &cases, &err)
+               != EMAGE_OK)
+        {
+            fprintf(stderr, "%s\n", err.text);
+
+        } else {
+            status = policy_answer(set, cases);
+        }
     }
-
-    if (cedar_set_finish(set, &err) != EMAGE_OK
-        || cedar_entities_load(set, emage_str_c(policy_base(entities)),
-                               (emage_str_t) { b.data, b.len }, &ents, &err)
-           != EMAGE_OK
-        || cedar_cases_load(set, ents, emage_str_c(policy_base(requests)),
-                            (emage_str_t) { q.data, q.len }, &cases, &err)
-           != EMAGE_OK)
-    {
-        fprintf(stderr, "%s\n", err.text);
-        goto done;
-    }
-
-    status = policy_answer(set, cases);
-
-done:
 
     cedar_cases_destroy(cases);
     cedar_entities_destroy(ents);
@@ -468,61 +448,67 @@ done:
 }
 
 
+/* A finished set from DIR; NULL: *status says what is wrong. */
+
+static cedar_set_t *
+policy_set_load(const char *dir, int *status)
+{
+    emage_rc_t      rc;
+    cedar_set_t    *set;
+    emage_error_t   err;
+
+    *status = POLICY_USAGE;
+    err.text[0] = '\0';
+
+    rc = cedar_set_create(&set, &(cedar_options_t) { 0, true }, &err);
+
+    if (rc == EMAGE_OK) {
+        rc = cedar_set_add_directory(set, dir, &err);
+    }
+
+    if (rc == EMAGE_OK) {
+        rc = cedar_set_finish(set, &err);
+    }
+
+    if (rc == EMAGE_OK) {
+        return set;
+    }
+
+    fprintf(stderr, "%s\n", err.text);
+    *status = (rc == EMAGE_ERROR) ? POLICY_FAILED : POLICY_USAGE;
+    cedar_set_destroy(set);
+
+    return NULL;
+}
+
+
 static int
 policy_check(int argc, char **argv)
 {
     int              status;
     size_t           i;
     const char      *dir;
-    emage_rc_t       rc;
+    emage_str_t      id;
     cedar_set_t     *set;
-    emage_error_t    err;
     policy_check_t   check;
 
     dir = NULL;
-
-    if (policy_options(argc, argv, NULL, 0, &dir) != POLICY_OK) {
-        return POLICY_USAGE;
-    }
-
-    if (dir == NULL) {
-        fputs("emage-policy: check needs a directory; see --help\n", stderr);
-        return POLICY_USAGE;
-    }
-
     memset(&check, 0, sizeof(check));
-    err.text[0] = '\0';
 
-    set = policy_set();
-    if (set == NULL) {
+    if (policy_options(argc, argv, NULL, 0, &dir) != POLICY_OK
+        || dir == NULL)
+    {
+        fputs("emage-policy: check needs one directory; see --help\n",
+              stderr);
         return POLICY_USAGE;
     }
 
-    rc = cedar_set_add_directory(set, dir, &err);
-
-    if (rc == EMAGE_OK) {
-        rc = cedar_set_finish(set, &err);
+    set = policy_set_load(dir, &status);
+    if (set == NULL) {
+        return status;
     }
 
-    if (rc != EMAGE_OK) {
-        fprintf(stderr, "%s\n", err.text);
-        cedar_set_destroy(set);
-        return (rc == EMAGE_ERROR) ? POLICY_FAILED : POLICY_USAGE;
-    }
-
-    if (!cedar_set_has_schema(set)) {
-        fprintf(stderr, "%s: no *.cedarschema in it, so that nothing can be "
-                "validated; add one\n", dir);
-        check.problems++;
-
-    } else if (cedar_set_validate(set, policy_report, &check)
-               == EMAGE_NOMEM)
-    {
-        fputs("emage-policy: no memory to validate with\n", stderr);
-        check.problems++;
-    }
-
-    (void) cedar_set_lint(set, policy_report, &check);
+    policy_check_set(set, dir, &check);
 
     check.used = calloc(cedar_policy_count(set) + 1, sizeof(uint32_t));
     status = (check.used == NULL) ? POLICY_USAGE
@@ -534,22 +520,39 @@ policy_check(int argc, char **argv)
            check.cases, cedar_set_digest(set));
 
     for (i = 0; check.cases != 0 && i < cedar_policy_count(set); i++) {
+        id = cedar_policy_id(set, i);
+
         if (check.used[i] == 0) {
-            printf("no case reaches %.*s\n",
-                   (int) cedar_policy_id(set, i).len,
-                   cedar_policy_id(set, i).data);
+            printf("no case reaches %.*s\n", (int) id.len, id.data);
         }
     }
 
     free(check.used);
     cedar_set_destroy(set);
 
-    if (status != POLICY_OK) {
-        return status;
+    if (status == POLICY_OK && (check.problems != 0 || check.failed != 0)) {
+        status = POLICY_FAILED;
     }
 
-    return (check.problems == 0 && check.failed == 0) ? POLICY_OK
-                                                      : POLICY_FAILED;
+    return status;
+}
+
+
+static void
+policy_check_set(const cedar_set_t *set, const char *dir,
+    policy_check_t *check)
+{
+    if (!cedar_set_has_schema(set)) {
+        fprintf(stderr, "%s: no *.cedarschema in it, so that nothing can be "
+                "validated; add one\n", dir);
+        check->problems++;
+
+    } else if (cedar_set_validate(set, policy_report, check) == EMAGE_NOMEM) {
+        fputs("emage-policy: no memory to validate with\n", stderr);
+        check->problems++;
+    }
+
+    (void) cedar_set_lint(set, policy_report, check);
 }
 
 

@@ -22,6 +22,8 @@ static bool cedar_scope_hits(cedar_eval_t *e, const cedar_scope_t *s,
 static cedar_outcome_t cedar_policy_eval(cedar_eval_t *e,
     const cedar_policy_t *p);
 static const uint32_t *cedar_candidates(cedar_eval_t *e, uint32_t *n);
+static void cedar_conclude(const uint32_t *list, uint32_t n,
+    const uint32_t *hits, uint32_t *out, cedar_result_t *result);
 static emage_rc_t cedar_decide_start(cedar_eval_t *e, cedar_arena_t *arena,
     const cedar_set_t *set, cedar_request_t *req,
     const cedar_entities_t *entities, void *scratch, size_t size);
@@ -270,12 +272,27 @@ cedar_decide(const cedar_set_t *set, cedar_request_t *req,
         hits[list[k++] & 3]++;
     }
 
+    cedar_conclude(list, k, hits, out, result);
+
+    return EMAGE_OK;
+}
+
+
+/* The satisfied forbids decide, or else the satisfied permits. */
+
+static void
+cedar_conclude(const uint32_t *list, uint32_t n, const uint32_t *hits,
+    uint32_t *out, cedar_result_t *result)
+{
+    uint32_t        i;
+    cedar_effect_t  effect;
+
     effect = (hits[CEDAR_FORBID] != 0) ? CEDAR_FORBID : CEDAR_PERMIT;
 
     result->reason = out;
     result->errors = out + hits[effect];
 
-    for (i = 0; i < k; i++) {
+    for (i = 0; i < n; i++) {
 
         if ((list[i] & 3) == effect) {
             out[result->reason_n++] = list[i] / 4;
@@ -288,8 +305,6 @@ cedar_decide(const cedar_set_t *set, cedar_request_t *req,
     if (hits[CEDAR_FORBID] == 0 && hits[CEDAR_PERMIT] != 0) {
         result->decision = CEDAR_ALLOW;
     }
-
-    return EMAGE_OK;
 }
 
 
