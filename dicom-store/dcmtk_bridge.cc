@@ -12,15 +12,9 @@ extern "C" {
 
 #include <dcmtk/config/osconfig.h>
 #include <dcmtk/dcmdata/dctk.h>
-#include <dcmtk/dcmdata/dcspchrs.h>
 #include <dcmtk/oflog/oflog.h>
 
 #include <new>
-
-
-struct emage_charset_s {
-    DcmSpecificCharacterSet  set;
-};
 
 
 static emage_rc_t emage_dcmtk_swap32(DcmDataset *dataset);
@@ -83,72 +77,6 @@ emage_dcmtk_vr(uint32_t tag, char vr[2])
 
     } catch (...) {
         /* "UN" stays */
-    }
-}
-
-
-emage_rc_t
-emage_charset_create(emage_charset_t **out)
-{
-    *out = NULL;
-
-    try {
-        *out = new emage_charset_t;
-
-    } catch (...) {
-        return EMAGE_NOMEM;
-    }
-
-    return EMAGE_OK;
-}
-
-
-void
-emage_charset_destroy(emage_charset_t *cs)
-{
-    try {
-        delete cs;
-
-    } catch (...) {
-        /* nothing is left to release */
-    }
-}
-
-
-emage_rc_t
-emage_charset_select(emage_charset_t *cs, emage_str_t declared)
-{
-    try {
-        OFString  from(declared.data == NULL ? "" : declared.data,
-                       declared.len);
-
-        if (cs->set.selectCharacterSet(from, "ISO_IR 192").good()) {
-            return EMAGE_OK;
-        }
-
-        return EMAGE_NOTFOUND;
-
-    } catch (...) {
-        return EMAGE_NOMEM;
-    }
-}
-
-
-emage_rc_t
-emage_charset_convert(emage_charset_t *cs, emage_str_t s,
-    const char *delimiters, emage_buf_t *out)
-{
-    try {
-        OFString  to;
-
-        if (cs->set.convertString(s.data, s.len, to, delimiters).bad()) {
-            return EMAGE_ERROR;
-        }
-
-        return emage_buf_add(out, to.data(), to.length());
-
-    } catch (...) {
-        return EMAGE_NOMEM;
     }
 }
 

@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "attributes.h"
+#include "bridge.h"
 #include "metadata.h"
 #include "part10.h"
 

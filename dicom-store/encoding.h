@@ -11,8 +11,8 @@
 #define EMAGE_ENCODING_H
 
 
+#include "charset.h"
 #include "dataset.h"
-#include "bridge.h"
 #include "file.h"
 #include "object.h"
 

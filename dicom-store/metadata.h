@@ -11,8 +11,8 @@
 #define EMAGE_METADATA_H
 
 
+#include "charset.h"
 #include "dataset.h"
-#include "bridge.h"
 
 
 /* A value that metadata may take; more is refused, as no viewer could. */

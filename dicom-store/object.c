@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "attributes.h"
-#include "bridge.h"
 #include "encoding.h"
 #include "file.h"
 #include "metadata.h"
