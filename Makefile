@@ -120,7 +120,7 @@ $(BUILD)/obj/%.o: %.cc
 
 # holds the text of the Redis functions
 
-$(BUILD)/obj/policy/consent/functions.o: policy/consent/emage.lua
+$(BUILD)/obj/policy/consent/functions.o: $(wildcard policy/consent/*.lua)
 
 define archive
 	@mkdir -p $(@D)

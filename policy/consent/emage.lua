@@ -6,7 +6,7 @@
 -- Everything is checked and read before the first write: a function that
 -- fails has changed nothing.  Documents are never encoded again here.
 
-local VERSION = 1
+local VERSION = 2
 
 local PREFIX = 'emage:{0}:'
 local STUDY = PREFIX .. 'study:'
@@ -203,17 +203,17 @@ local function tombstone(kind, name, pid, version)
            .. pid .. '","deleted":true}'
 end
 
--- hints: which subjects have a relation with a patient
+-- hints: which subjects a patient's relations and overrides name
 
 local function subjects(doc)
     local set = {}
 
-    if doc and type(doc.relations) == 'table' then
-        for _, relation in ipairs(doc.relations) do
-            if type(relation) == 'table'
-               and type(relation.subject) == 'string'
-            then
-                set[relation.subject] = true
+    for _, kind in ipairs({'relations', 'overrides'}) do
+        local list = doc and doc[kind]
+
+        for _, entry in ipairs(type(list) == 'table' and list or {}) do
+            if type(entry) == 'table' and type(entry.subject) == 'string' then
+                set[entry.subject] = true
             end
         end
     end

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) The e-mage authors
  *
- * The text of emage.lua, put into the object as it is.
+ * The text of emage.lua and candidates.lua, put into the object as they are.
  */
 
 
@@ -17,6 +17,7 @@ __asm__(
     ".globl emage_functions_end\n"
     "emage_functions_begin:\n"
     ".incbin \"policy/consent/emage.lua\"\n"
+    ".incbin \"policy/consent/candidates.lua\"\n"
     "emage_functions_end:\n"
     ".byte 0\n"
     ".popsection\n"

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) The e-mage authors
  *
- * The Redis function library of e-mage (policy/consent/emage.lua), embedded:
+ * The Redis function library of e-mage (the Lua of policy/consent), embedded:
  * the tools load it, every client checks its version on connect.
  */
 
@@ -19,7 +19,7 @@
  * that an old client and a new library never meet unnoticed.
  */
 
-#define EMAGE_FUNCTIONS_VERSION  1
+#define EMAGE_FUNCTIONS_VERSION  2
 #define EMAGE_FUNCTIONS_NAME     "emage"
 
 /* The text for FUNCTION LOAD; lives as long as the program. */

@@ -41,7 +41,7 @@ sub resp {
 
 sub defaults {
     my (%o) = (epoch => 'fake', seq => 7, nonce => 'n7', pids => [],
-               version => 1, @_);
+               version => 2, @_);
 
     return (
         AUTH => "+OK\r\n",
