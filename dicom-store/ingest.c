@@ -308,12 +308,21 @@ emage_ingest_publish(emage_ingest_t *in)
         /* accepted is what is acknowledged */
 
         if (rc != EMAGE_OK) {
+            fprintf(stderr, "study %s: %s\n",
+                    files[order[from]].object->study, in->err->text);
+
             for (k = from; k < i; k++) {
                 if (files[order[k]].status != EMAGE_FILE_REFUSED) {
                     emage_ingest_set(&files[order[k]], EMAGE_FILE_REFUSED,
                                      "not published: %s", in->err->text);
                 }
             }
+        }
+
+        /* what is wrong with this study is no reason to stop at the next */
+
+        if (rc == EMAGE_ERROR || rc == EMAGE_CONFLICT) {
+            rc = EMAGE_OK;
         }
     }
 

@@ -84,6 +84,8 @@ static const emage_vr_rule_t  emage_vr_rules[] = {
 static emage_rc_t emage_md_event(void *data, const emage_event_t *ev);
 static emage_rc_t emage_md_element(emage_md_writer_t *w,
     const emage_event_t *ev);
+static emage_str_t emage_md_nuls(emage_md_writer_t *w, emage_str_t s,
+    bool split);
 static emage_rc_t emage_md_encapsulated(emage_md_writer_t *w,
     const emage_event_t *ev);
 static void emage_md_key(emage_md_writer_t *w, const emage_event_t *ev,
@@ -306,6 +308,49 @@ emage_md_rule(emage_md_writer_t *w, const emage_event_t *ev)
 }
 
 
+/*
+ * NUL inside a value, which JSON could say and its readers stumble over: a
+ * byte that is no UTF-8 in its place becomes U+FFFD.  Padding stays to be cut.
+ */
+
+static emage_str_t
+emage_md_nuls(emage_md_writer_t *w, emage_str_t s, bool split)
+{
+    bool         padding;
+    size_t       i;
+    emage_buf_t  copy;
+
+    emage_buf_init(&copy, EMAGE_METADATA_MAX);
+
+    if (emage_buf_add_str(&copy, s) != EMAGE_OK) {
+        emage_buf_free(&copy);
+        w->out->failed = true;
+        return emage_null_str;
+    }
+
+    emage_buf_free(&w->text);
+    w->text = copy;
+
+    s.data = copy.data;
+    padding = true;
+
+    for (i = s.len; i > 0; i--) {
+
+        if (copy.data[i - 1] == '\\' && split) {
+            padding = true;
+
+        } else if (copy.data[i - 1] == '\0' && !padding) {
+            copy.data[i - 1] = (char) 0xff;
+
+        } else if (copy.data[i - 1] != ' ' && copy.data[i - 1] != '\0') {
+            padding = false;
+        }
+    }
+
+    return s;
+}
+
+
 static emage_rc_t
 emage_md_element(emage_md_writer_t *w, const emage_event_t *ev)
 {
@@ -374,6 +419,12 @@ emage_md_element(emage_md_writer_t *w, const emage_event_t *ev)
         } else {
             s.data = (const char *) p;
             s.len = ev->length;
+        }
+
+        s = emage_metadata_trim(s, false);
+
+        if (s.len != 0 && memchr(s.data, '\0', s.len) != NULL) {
+            s = emage_md_nuls(w, s, rule->kind != EMAGE_VALUE_TEXT);
         }
 
         emage_md_strings(w, rule, s);

@@ -218,6 +218,12 @@ emage_publish_refused(emage_publish_t *p, const char *pid, bool *refused,
         }
 
         json_decref(patient);
+
+    } else if (rc == EMAGE_NOTFOUND) {
+
+        /* no record, no permission to hold anything */
+
+        rc = EMAGE_OK;
     }
 
     emage_buf_free(&text);

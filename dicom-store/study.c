@@ -195,7 +195,7 @@ emage_study_file(emage_study_t *s, size_t n)
 
     if (s->refused) {
         emage_ingest_set(f, EMAGE_FILE_REFUSED, "the patient has refused that "
-                         "his data are held");
+                         "his data are held, or his record is gone");
         return EMAGE_OK;
     }
 
