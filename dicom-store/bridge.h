@@ -2,8 +2,9 @@
 /*
  * Copyright (C) The e-mage authors
  *
- * What e-mage takes from DCMTK: the dictionary, and the way from Implicit VR LE and Explicit VR BE to Explicit VR LE.  The other side is
- * C++; no exception and no log line leaves it.
+ * What e-mage takes from DCMTK: the dictionary, and the way from Implicit VR LE
+ * and Explicit VR BE to Explicit VR LE.  The other side is C++; no exception
+ * and no log line leaves it.
  */
 
 

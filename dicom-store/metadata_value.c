@@ -31,7 +31,7 @@ emage_metadata_real(emage_buf_t *out, double n, bool is_single)
         return emage_buf_add_c(out, n < 0 ? "\"-Infinity\"" : "\"Infinity\"");
     }
 
-    /* nine digits are enough for any float, and near it for a reader's double */
+    /* nine digits are enough for any float, and near it as a double */
 
     if (is_single) {
         (void) snprintf(text, sizeof(text), "%.9g", n);
