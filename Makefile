@@ -212,7 +212,9 @@ $(MODULE): $(BUILD)/nginx/configured $(NGX_FILES) $(LIBS_module)
 	+@flock $(NGX)/lock $(MAKE) --no-print-directory -C $(NGX) \
 	    -f $(NGX)/objs/Makefile modules > $(NGX)/make.log 2>&1 \
 	    || { grep -B2 -A8 -E 'error|warning' $(NGX)/make.log; exit 1; }
-	cp $(NGX)/objs/ngx_http_emage_module.so $@
+	@# a new file: a running nginx has the old one mapped
+	cp $(NGX)/objs/ngx_http_emage_module.so $@.new
+	mv $@.new $@
 
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
