@@ -217,6 +217,12 @@ ngx_http_emage_stream_send(ngx_http_emage_ctx_t *ctx)
     c = r->connection;
     st = ctx->stream;
 
+    /* an HTTP/2 connection that ends tells a stream with queued frames so */
+
+    if (c->error) {
+        return NGX_ERROR;
+    }
+
     for (turn = 0; turn < NGX_HTTP_EMAGE_TURNS; turn++) {
 
         rc = ngx_http_emage_recheck(ctx);
