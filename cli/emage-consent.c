@@ -109,7 +109,7 @@ static const command_t  commands[] = {
     { "resolve", run_edit, 0, "--study UID",
       "Ends the quarantine of a study and of its pseudo-patient." },
     { "reconcile", run_reconcile, 0,
-      "[--once] [--interval 200ms] [--settle 15s]",
+      "[--once] [--interval 200ms] [--settle 15s] [--without-ledger]",
       "Keeps Redis in step with the ledgers, until it is told to stop.\n"
       "Brings a Redis that started anew, went back in time or was wiped to\n"
       "where the ledgers are, and settles changes whose writer died." },
@@ -498,8 +498,8 @@ run_reconcile(emage_arguments_t *opt)
         return fail("reconcile: sigaction: %s", strerror(errno));
     }
 
-    rc = emage_reconciler_create(&opt->conf, opt->settle, reconcile_log, NULL,
-                                 &r, &err);
+    rc = emage_reconciler_create(&opt->conf, opt->settle, opt->without_ledger,
+                                 reconcile_log, NULL, &r, &err);
     if (rc != EMAGE_OK) {
         return failed(rc, &err);
     }

@@ -68,6 +68,7 @@ static const struct option  emage_long_options[] = {
     { "status", required_argument, NULL, 'v' },
     { "cancel", no_argument, NULL, 'C' },
     { "once", no_argument, NULL, '1' },
+    { "without-ledger", no_argument, NULL, 'W' },
     { "interval", required_argument, NULL, 'N' },
     { "settle", required_argument, NULL, 'L' },
     { "help", no_argument, NULL, 'h' },
@@ -357,6 +358,10 @@ emage_argument_take(emage_arguments_t *args, int c, double *hours)
 
     case '1':
         args->once = true;
+        return true;
+
+    case 'W':
+        args->without_ledger = true;
         return true;
 
     case 'C':

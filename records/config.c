@@ -87,10 +87,7 @@ emage_records_create(const emage_records_conf_t *conf, bool unchecked,
     if (rc == EMAGE_OK) {
         rc = emage_records_connect(rec, err);
 
-        if (rc == EMAGE_OK) {
-            rc = emage_config_announced(rec, err);
-
-        } else if (rc == EMAGE_UNAVAILABLE && unchecked) {
+        if (rc == EMAGE_UNAVAILABLE && unchecked) {
 
             /* the daemon waits for a server that is away */
 
@@ -98,8 +95,8 @@ emage_records_create(const emage_records_conf_t *conf, bool unchecked,
         }
     }
 
-    if (rc == EMAGE_OK) {
-        rc = emage_config_defaults(rec, err);
+    if (rc == EMAGE_OK && !unchecked) {
+        rc = emage_records_locate(rec, err);
     }
 
     if (rc != EMAGE_OK) {
@@ -110,6 +107,29 @@ emage_records_create(const emage_records_conf_t *conf, bool unchecked,
     *out = rec;
 
     return EMAGE_OK;
+}
+
+
+/* What neither caller nor environment said: from Redis, then the defaults. */
+
+emage_rc_t
+emage_records_locate(emage_records_t *rec, emage_error_t *err)
+{
+    emage_rc_t  rc;
+
+    if (rec->located) {
+        return EMAGE_OK;
+    }
+
+    rc = emage_config_announced(rec, err);
+
+    if (rc == EMAGE_OK) {
+        rc = emage_config_defaults(rec, err);
+    }
+
+    rec->located = (rc == EMAGE_OK);
+
+    return rc;
 }
 
 
@@ -211,10 +231,7 @@ emage_config_announced(emage_records_t *rec, emage_error_t *err)
     rc = emage_records_call(rec, 2, argv, &reply, err);
 
     if (rc != EMAGE_OK) {
-
-        /* a daemon waits for it; a tool says what is wrong */
-
-        return (rec->unchecked && rc == EMAGE_UNAVAILABLE) ? EMAGE_OK : rc;
+        return rc;
     }
 
     for (i = 0; reply->type == REDIS_REPLY_ARRAY && i + 1 < reply->elements;

@@ -23,6 +23,7 @@ typedef struct {
     int64_t                interval;         /* ms between looks */
     int64_t                settle;           /* ms, age of the abandoned */
     bool                   once;
+    bool                   without_ledger;
     bool                   help;
     int                    nargs;            /* words that are no options */
     char                 **args;

@@ -34,12 +34,13 @@ typedef void (*emage_reconcile_log_pt)(void *data, const char *text);
 
 /*
  * `settle_ms`: age from which an unfinished change counts as abandoned.
- * Succeeds though Redis is away.
+ * `without_ledger`: a person has decided that ledgers which are empty, though
+ * Redis tells of changes, are lost.  Succeeds though Redis is away.
  */
 
 emage_rc_t emage_reconciler_create(const emage_records_conf_t *conf,
-    int64_t settle_ms, emage_reconcile_log_pt log, void *data,
-    emage_reconciler_t **out, emage_error_t *err);
+    int64_t settle_ms, bool without_ledger, emage_reconcile_log_pt log,
+    void *data, emage_reconciler_t **out, emage_error_t *err);
 void emage_reconciler_destroy(emage_reconciler_t *r);
 
 /*

@@ -50,6 +50,7 @@ emage_records_init(const emage_records_conf_t *conf, emage_buf_t *text,
     }
 
     if ((rc = emage_records_connect(rec, err)) != EMAGE_OK
+        || (rc = emage_records_locate(rec, err)) != EMAGE_OK
         || (rc = emage_init_key(rec, &key, err)) != EMAGE_OK
         || (rc = emage_init_ledger(rec, err)) != EMAGE_OK
         || (rc = emage_init_functions(rec, &functions, err)) != EMAGE_OK

@@ -25,6 +25,9 @@
 
 static emage_rc_t emage_rebuild_study(emage_records_t *rec,
     const char *uid, emage_rebuild_t *out, emage_error_t *err);
+static emage_rc_t emage_rebuild_known(emage_records_t *rec,
+    const json_t *study, const emage_rebuild_t *out, bool *known,
+    emage_error_t *err);
 static bool emage_rebuild_newest(const char *dir, char *name, size_t size);
 static json_t *emage_rebuild_read(const emage_records_t *rec,
     const char *uid, const char *revision);
@@ -55,19 +58,24 @@ emage_rebuild(emage_records_t *rec, emage_rebuild_t *out, emage_error_t *err)
 
     (void) snprintf(path, sizeof(path), "%s/studies", rec->store);
 
-    dir = opendir(path);
-
-    if (dir == NULL) {
-
-        if (errno == ENOENT) {
-            return EMAGE_OK;
-        }
-
-        emage_error_set(err, "store %s: %s", path, strerror(errno));
-        return EMAGE_UNAVAILABLE;
+    out->touched = json_object();
+    if (out->touched == NULL) {
+        emage_error_set(err, "store: out of memory");
+        return EMAGE_NOMEM;
     }
 
+    dir = opendir(path);
+
     rc = EMAGE_OK;
+
+    if (dir == NULL && errno != ENOENT) {
+        emage_error_set(err, "store %s: %s", path, strerror(errno));
+        rc = EMAGE_UNAVAILABLE;
+    }
+
+    if (dir == NULL) {
+        goto done;
+    }
 
     while (rc == EMAGE_OK) {
         errno = 0;
@@ -89,6 +97,51 @@ emage_rebuild(emage_records_t *rec, emage_rebuild_t *out, emage_error_t *err)
 
     (void) closedir(dir);
 
+done:
+
+    json_decref(out->touched);
+    out->touched = NULL;
+
+    return rc;
+}
+
+
+/*
+ * Whether Redis knew the patient all along: then study.json need not be read.
+ * One that got identifiers from the store may lack those of another study.
+ */
+
+static emage_rc_t
+emage_rebuild_known(emage_records_t *rec, const json_t *study,
+    const emage_rebuild_t *out, bool *known, emage_error_t *err)
+{
+    json_t       *doc, *identity;
+    int64_t       version;
+    emage_rc_t    rc;
+    emage_str_t   pid;
+
+    *known = false;
+
+    if (study == NULL) {
+        return EMAGE_OK;
+    }
+
+    pid = emage_json_str(study, "pid");
+
+    if (json_object_get(out->touched, pid.data) != NULL) {
+        return EMAGE_OK;
+    }
+
+    rc = emage_offer_current(rec, EMAGE_RECORD_PATIENT, pid, &doc, &version,
+                             err);
+
+    if (rc == EMAGE_OK && doc != NULL) {
+        identity = json_object_get(doc, "identity");
+        *known = json_array_size(json_object_get(identity, "identifiers")) > 0;
+    }
+
+    json_decref(doc);
+
     return rc;
 }
 
@@ -97,6 +150,7 @@ static emage_rc_t
 emage_rebuild_study(emage_records_t *rec, const char *uid,
     emage_rebuild_t *out, emage_error_t *err)
 {
+    bool         known;
     char         path[4096], newest[EMAGE_REVISION_MAX + 1];
     json_t      *doc, *study;
     int64_t      version;
@@ -110,6 +164,13 @@ emage_rebuild_study(emage_records_t *rec, const char *uid,
 
     if (doc == NULL && version > 0) {
         return EMAGE_OK;                     /* deleted */
+    }
+
+    rc = emage_rebuild_known(rec, doc, out, &known, err);
+
+    if (rc != EMAGE_OK || known) {
+        json_decref(doc);
+        return rc;
     }
 
     study = (doc == NULL)
@@ -384,6 +445,13 @@ emage_rebuild_patient(emage_records_t *rec, const json_t *study,
 
         if (rc == EMAGE_OK) {
             out->patients += stored;
+
+            if (json_object_set_new(out->touched, pid.data, json_true())
+                != 0)
+            {
+                goto nomem;
+            }
+
             rc = emage_rebuild_ids(rec, pid,
                                    json_object_get(identity, "identifiers"),
                                    err);

@@ -23,6 +23,7 @@
 struct emage_reconciler_s {
     emage_records_t         *rec;
     int64_t                  settle_ms;
+    bool                     without_ledger;
     emage_reconcile_log_pt   log;
     void                    *data;
 
@@ -47,6 +48,9 @@ static emage_rc_t emage_reconciler_settle(emage_reconciler_t *r,
     const emage_server_t *server, emage_error_t *err);
 static emage_rc_t emage_reconciler_run(emage_reconciler_t *r,
     const emage_server_t *server, emage_error_t *err);
+static emage_rc_t emage_reconciler_found(void *data, emage_str_t study);
+static emage_rc_t emage_reconciler_lost(emage_reconciler_t *r,
+    const emage_ledgers_t *ledgers, emage_error_t *err);
 static emage_rc_t emage_reconciler_fill(emage_reconciler_t *r,
     emage_ledgers_t *ledgers, emage_error_t *err);
 static void emage_reconciler_settled(void *data, const char *text);
@@ -54,8 +58,8 @@ static void emage_reconciler_settled(void *data, const char *text);
 
 emage_rc_t
 emage_reconciler_create(const emage_records_conf_t *conf, int64_t settle_ms,
-    emage_reconcile_log_pt log, void *data, emage_reconciler_t **out,
-    emage_error_t *err)
+    bool without_ledger, emage_reconcile_log_pt log, void *data,
+    emage_reconciler_t **out, emage_error_t *err)
 {
     emage_rc_t           rc;
     emage_reconciler_t  *r;
@@ -76,6 +80,7 @@ emage_reconciler_create(const emage_records_conf_t *conf, int64_t settle_ms,
     }
 
     r->settle_ms = settle_ms;
+    r->without_ledger = without_ledger;
     r->log = log;
     r->data = data;
 
@@ -157,6 +162,11 @@ emage_reconciler_look(emage_reconciler_t *r, emage_error_t *err)
     emage_server_t  server;
 
     rc = emage_records_server(r->rec, &server, err);
+
+    if (rc == EMAGE_OK) {
+        rc = emage_records_locate(r->rec, err);
+    }
+
     if (rc != EMAGE_OK) {
         return rc;
     }
@@ -311,6 +321,10 @@ emage_reconciler_run(emage_reconciler_t *r, const emage_server_t *server,
 
     rc = emage_ledgers_read(r->rec, true, &ledgers, err);
 
+    if (rc == EMAGE_OK && !r->without_ledger) {
+        rc = emage_reconciler_lost(r, &ledgers, err);
+    }
+
     if (rc == EMAGE_OK) {
         rc = emage_reconciler_fill(r, &ledgers, err);
     }
@@ -358,6 +372,54 @@ emage_reconciler_run(emage_reconciler_t *r, const emage_server_t *server,
     }
 
     emage_ledgers_free(&ledgers);
+
+    return rc;
+}
+
+
+/* A study record is only ever written through the ledger. */
+
+static emage_rc_t
+emage_reconciler_found(void *data, emage_str_t study)
+{
+    bool  *found = data;
+
+    (void) study;
+
+    *found = true;
+
+    return EMAGE_NOTFOUND;
+}
+
+
+/*
+ * Redis has studies and the ledgers tell of no change: they were lost, or are
+ * not those of this installation.  Nobody knows then what Redis has forgotten.
+ */
+
+static emage_rc_t
+emage_reconciler_lost(emage_reconciler_t *r, const emage_ledgers_t *ledgers,
+    emage_error_t *err)
+{
+    bool        found;
+    emage_rc_t  rc;
+
+    if (ledgers->number > 0) {
+        return EMAGE_OK;
+    }
+
+    found = false;
+
+    rc = emage_records_studies(r->rec, emage_null_str, emage_reconciler_found,
+                               &found, err);
+
+    if (found) {
+        emage_error_set(err, "redis has studies, but the ledgers in %.200s "
+                        "tell of no change: restore them, or give --journal; "
+                        "--without-ledger accepts that changes may be lost",
+                        r->rec->journal);
+        return EMAGE_ERROR;
+    }
 
     return rc;
 }

@@ -49,6 +49,7 @@ struct emage_records_s {
     char                     node[65];
     unsigned                 timeout_ms;
     bool                     unchecked;      /* version of the functions */
+    bool                     located;        /* journal, store ... are set */
     bool                     sent;           /* the last command may have run */
     bool                     have_key;
     unsigned char            key[32];
@@ -105,10 +106,15 @@ bool emage_server_reconciled(const emage_server_t *server);
 
 /* config.c */
 
-/* As emage_records_open, for a server that may not have the functions yet. */
+/*
+ * As emage_records_open, for a server that may be away or may not have the
+ * functions yet.  Where things are is known after emage_records_locate, which
+ * needs the server: a default must not stand in for what init announced.
+ */
 
 emage_rc_t emage_records_open_unchecked(const emage_records_conf_t *conf,
     emage_records_t **out, emage_error_t *err);
+emage_rc_t emage_records_locate(emage_records_t *rec, emage_error_t *err);
 
 emage_rc_t emage_records_load_key(emage_records_t *rec, emage_error_t *err);
 

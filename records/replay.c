@@ -65,8 +65,13 @@ emage_ledgers_read(const emage_records_t *rec, bool documents,
         return EMAGE_NOMEM;
     }
 
-    if (stat(dir, &st) != 0 && errno == ENOENT) {
-        return EMAGE_OK;
+    /* an empty ledger is a directory; without one a disk may not be mounted */
+
+    if (stat(dir, &st) != 0) {
+        emage_error_set(err, "ledger %s: %s: say where it is with --journal, "
+                        "or run \"emage-consent init\" on a new installation",
+                        dir, strerror(errno));
+        return EMAGE_UNAVAILABLE;
     }
 
     scan.ledgers = ledgers;

@@ -28,7 +28,7 @@ typedef struct {
 
 /*
  * Reads every ledger, checking the chains.  EMAGE_ERROR: one is damaged; the
- * error says which and where.  A missing directory is an empty ledger.
+ * error says which and where.  EMAGE_UNAVAILABLE: there is no directory.
  */
 
 emage_rc_t emage_ledgers_read(const emage_records_t *rec, bool documents,
@@ -87,6 +87,7 @@ typedef struct {
     unsigned  studies;               /* records made anew */
     unsigned  patients;              /* made anew, or given their identifiers */
     unsigned  unreadable;            /* studies without a usable study.json */
+    json_t   *touched;               /* pids given identifiers; private */
 } emage_rebuild_t;
 
 emage_rc_t emage_rebuild(emage_records_t *rec, emage_rebuild_t *out,
