@@ -87,7 +87,7 @@ $t->consent('exclude', '--study', $set->{bulk}{study}, '--professional',
             $t->subject());
 
 for my $lie ('s/"version":/"versiom":/', 's/"sharing":"active"/"sharing":"activ"/',
-             's/"pid":"[0-9a-f]{32}"/"pid":"00000000000000000000000000000000"/',
+             's/"pid":"[0-9a-f]{32}","pub/"pid":"' . '0' x 32 . '","pub/',
              's/"state":"active"/"state":7       /',
              's/"revision":"r/"revision":"./',
              's/"study":"1\./"study":"2./')

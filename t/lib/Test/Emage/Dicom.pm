@@ -73,10 +73,19 @@ sub share_all {
         $self->consent('resolve', '--study', $study)
             if $record->{quarantine};
         $self->share($study) unless $done{$self->study_record($study)->{pid}}++;
-        $self->consent('report-status', '--study', $study, '--all',
-                       '--status', 'final')
-            if @{$record->{reports}};
+        $self->consent('report-status', '--study', $study, '--instance', $_,
+                       '--status', 'final') for $self->reports($study);
     }
+}
+
+
+# SOP Instance UIDs of class report in the published revision.
+
+sub reports {
+    my ($self, $study) = @_;
+    my $file = $self->store() . "/studies/$study/" . $self->revision($study)
+               . '/study.json';
+    return @{decode_json(slurp($file))->{reports}};
 }
 
 
