@@ -95,19 +95,34 @@ typedef enum {
 } ngx_http_emage_state_e;
 
 
+/*
+ * One who needs the facts of a study (ngx_http_emage_entry.h).  `handler` is
+ * called when they have come, or have not: then ask again.
+ */
+
+typedef struct {
+    ngx_http_emage_entry_t      *entry;    /* facts, one reference */
+    ngx_queue_t                  waiting;  /* for the entry's facts */
+    ngx_int_t                    fetched;  /* why they did not come */
+    const char                  *cause;
+    ngx_uint_t                   rounds;   /* of facts that went stale */
+    void                       (*handler)(void *data);
+    void                        *data;
+
+    unsigned                     fetching:1;
+} ngx_http_emage_want_t;
+
+
 struct ngx_http_emage_ctx_s {
     ngx_http_request_t          *request;
     ngx_http_emage_loc_conf_t   *conf;
     ngx_http_emage_state_e       state;
-    ngx_uint_t                   rounds;   /* of facts that went stale */
 
     emage_resource_t             resource;
     emage_subject_t              subject;
     u_char                      *packed;   /* what subject points into */
 
-    ngx_http_emage_entry_t      *entry;    /* facts, one reference */
-    ngx_queue_t                  waiting;  /* for entry's facts */
-    ngx_int_t                    fetched;  /* why they did not come */
+    ngx_http_emage_want_t        want;     /* facts */
 
     emage_verdict_t              verdict;
     ngx_str_t                    decision_id;
@@ -122,7 +137,6 @@ struct ngx_http_emage_ctx_s {
     ngx_msec_t                   start;
 
     unsigned                     suspended:1;  /* holds a main->count */
-    unsigned                     fetching:1;
     unsigned                     transferring:1;
     unsigned                     permitted:1;
     unsigned                     refused:1;
@@ -166,7 +180,7 @@ ngx_int_t ngx_http_emage_tokens_add(ngx_conf_t *cf,
 
 
 /*
- * facts: NGX_OK with ctx->entry fresh, NGX_AGAIN when the request has to wait,
+ * facts: NGX_OK with fresh ones, NGX_AGAIN when the request has to wait,
  * NGX_DECLINED when the study is not known, NGX_ERROR when facts cannot be had
  * now (ctx->cause says why).
  */

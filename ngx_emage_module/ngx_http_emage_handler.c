@@ -389,7 +389,7 @@ ngx_http_emage_serve_step(ngx_http_emage_ctx_t *ctx)
 {
     if (!ngx_http_emage_facts_fresh(ctx)) {
 
-        if (++ctx->rounds == NGX_HTTP_EMAGE_ROUNDS) {
+        if (++ctx->want.rounds == NGX_HTTP_EMAGE_ROUNDS) {
             ctx->cause = "records change too fast";
             return ngx_http_emage_unavailable(ctx);
         }

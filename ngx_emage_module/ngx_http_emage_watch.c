@@ -62,7 +62,7 @@ ngx_http_emage_recheck(ngx_http_emage_ctx_t *ctx)
 {
     ngx_int_t  rc;
 
-    if (ctx->revoked || ctx->fetching) {
+    if (ctx->revoked || ctx->want.fetching) {
         return NGX_AGAIN;
     }
 
@@ -74,7 +74,7 @@ ngx_http_emage_recheck(ngx_http_emage_ctx_t *ctx)
 
     if (ngx_emage_lease_live(ngx_http_emage_worker->lease)) {
         ngx_http_emage_facts_leave(ctx);
-        ctx->rounds = 0;
+        ctx->want.rounds = 0;
         rc = ngx_http_emage_recheck_facts(ctx);
     }
 
