@@ -19,15 +19,26 @@ CXXFLAGS     += -std=c++17 $(OPT) $(WARN) $(SANITIZE) -fPIC \
                 -fvisibility=hidden
 LDFLAGS      += $(SANITIZE) -Wl,-z,relro,-z,now
 
+# V=1 shows whole commands.
+
+ifeq ($(V),1)
+say          := @:
+Q            :=
+else
+say          := @echo " "
+Q            := @
+endif
+
 # One archive a room, so that a room is built and tested by itself.
 
-ROOMS        := base cedar resource token consent
+ROOMS        := base cedar tool resource token consent
 LIB          := $(BUILD)/lib
 
 room_objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 
 LIB_base     := $(LIB)/libemage_base.a
 LIB_cedar    := $(LIB)/libemage_cedar.a
+LIB_tool     := $(LIB)/libemage_tool.a
 LIB_resource := $(LIB)/libemage_resource.a
 LIB_token    := $(LIB)/libemage_token.a
 LIB_consent  := $(LIB)/libemage_consent.a
@@ -112,11 +123,13 @@ clean:                  ## stop the demonstration, remove what was built
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(say) cc $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/%.o: %.cc
 	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+	$(say) c++ $<
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
 # holds the text of the Redis functions
 
@@ -125,11 +138,13 @@ $(BUILD)/obj/policy/consent/functions.o: $(wildcard policy/consent/*.lua)
 define archive
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(say) ar $@
+	$(Q)$(AR) rcs $@ $^
 endef
 
 $(LIB_base):     $(call room_objects,policy/base)     ; $(archive)
 $(LIB_cedar):    $(call room_objects,policy/cedar)    ; $(archive)
+$(LIB_tool):     $(call room_objects,policy/tool)     ; $(archive)
 $(LIB_resource): $(call room_objects,policy/resource) ; $(archive)
 $(LIB_token):    $(call room_objects,policy/token)    ; $(archive)
 $(LIB_consent):  $(call room_objects,policy/consent)  ; $(archive)
@@ -145,7 +160,7 @@ link_tool = @mkdir -p $(@D); \
             echo "link $@"; \
             $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
-$(BIN)/emage-policy: $(BUILD)/obj/cli/emage-policy.o $(LIBS_policy)
+$(BIN)/emage-policy: $(BUILD)/obj/cli/emage-policy.o $(LIB_tool) $(LIBS_policy)
 	$(link_tool) $(EXT_policy)
 
 $(BIN)/emage-token: $(BUILD)/obj/cli/emage-token.o $(LIBS_policy)
@@ -193,7 +208,8 @@ NGX_FILES    := $(sort $(wildcard ngx_emage_module/*))
 
 $(BUILD)/nginx/configured: config | $(LIBS_module)
 	@mkdir -p $(@D)
-	exec 9> $(NGX)/lock && flock 9 && cp -r $(NGX_SRC)/. $(NGX)/ && \
+	$(say) configure the module against $(NGX_SRC)
+	$(Q)exec 9> $(NGX)/lock && flock 9 && cp -r $(NGX_SRC)/. $(NGX)/ && \
 	    cd $(NGX) && . ./conf_flags && EMAGE_BUILD=$(abspath $(BUILD)) \
 	    ./configure "$${NGX_CONF_FLAGS[@]}" --builddir=$(NGX)/objs \
 	    --with-cc-opt="-g -O2 -Wextra $(SANITIZE)" \
@@ -209,12 +225,13 @@ endif
 
 $(MODULE): $(BUILD)/nginx/configured $(NGX_FILES) $(LIBS_module)
 	@mkdir -p $(@D)
+	$(say) make $@
 	+@flock $(NGX)/lock $(MAKE) --no-print-directory -C $(NGX) \
 	    -f $(NGX)/objs/Makefile modules > $(NGX)/make.log 2>&1 \
 	    || { grep -B2 -A8 -E 'error|warning' $(NGX)/make.log; exit 1; }
 	@# a new file: a running nginx has the old one mapped
-	cp $(NGX)/objs/ngx_http_emage_module.so $@.new
-	mv $@.new $@
+	@cp $(NGX)/objs/ngx_http_emage_module.so $@.new
+	@mv $@.new $@
 
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,171 @@
+/*
+ * Copyright (C) The e-mage authors
+ *
+ * What the subcommands share: options, files, messages.
+ */
+
+
+#include "tool.h"
+
+#include <string.h>
+
+
+static bool tool_add(cedar_set_t *set, const char *path, bool schema,
+    emage_error_t *err);
+
+
+bool
+tool_options(int argc, char **argv, const tool_option_t *options, size_t n,
+    const char **argument)
+{
+    int     i;
+    size_t  k;
+
+    for (i = 0; i < argc; i++) {
+
+        for (k = 0; k < n; k++) {
+            if (strcmp(argv[i], options[k].name) == 0) {
+                break;
+            }
+        }
+
+        if (k < n && options[k].flag != NULL) {
+            *options[k].flag = true;
+
+        } else if (k < n && i + 1 < argc && *options[k].value == NULL) {
+            *options[k].value = argv[++i];
+
+        } else if (k < n) {
+            fprintf(stderr, "emage-policy: give %s once, with a file\n",
+                    options[k].name);
+            return false;
+
+        } else if (argument != NULL && *argument == NULL
+                   && argv[i][0] != '-')
+        {
+            *argument = argv[i];
+
+        } else {
+            fprintf(stderr, "emage-policy: do not know what to do with "
+                    "\"%s\"; see --help\n", argv[i]);
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+bool
+tool_read(const char *path, emage_buf_t *b)
+{
+    emage_error_t  err;
+
+    emage_buf_init(b, TOOL_MAX_FILE);
+
+    if (cedar_file_load(path, b, &err) != EMAGE_OK) {
+        fprintf(stderr, "emage-policy: %s\n", err.text);
+        emage_buf_free(b);
+        return false;
+    }
+
+    return true;
+}
+
+
+const char *
+tool_base(const char *path)
+{
+    const char  *slash;
+
+    slash = strrchr(path, '/');
+
+    return (slash == NULL) ? path : slash + 1;
+}
+
+
+static bool
+tool_add(cedar_set_t *set, const char *path, bool schema, emage_error_t *err)
+{
+    emage_rc_t   rc;
+    emage_buf_t  b;
+    emage_str_t  name, text;
+
+    emage_buf_init(&b, TOOL_MAX_FILE);
+    rc = cedar_file_load(path, &b, err);
+
+    if (rc == EMAGE_OK) {
+        name = emage_str_c(tool_base(path));
+        text = (emage_str_t) { (b.len == 0) ? "" : b.data, b.len };
+
+        rc = schema ? cedar_set_add_schema(set, name, text, err)
+                    : cedar_set_add_policies(set, name, text, err);
+    }
+
+    emage_buf_free(&b);
+
+    return rc == EMAGE_OK;
+}
+
+
+cedar_set_t *
+tool_set_files(const char *policies, const char *schema)
+{
+    cedar_set_t    *set;
+    emage_error_t   err;
+
+    err.text[0] = '\0';
+
+    if (cedar_set_create(&set, &(cedar_options_t) { 0, true }, &err)
+        == EMAGE_OK
+        && (schema == NULL || tool_add(set, schema, true, &err))
+        && tool_add(set, policies, false, &err)
+        && cedar_set_finish(set, &err) == EMAGE_OK)
+    {
+        return set;
+    }
+
+    fprintf(stderr, "%s\n", err.text);
+    cedar_set_destroy(set);
+
+    return NULL;
+}
+
+
+void
+tool_report(void *data, const cedar_message_t *m)
+{
+    size_t    *problems;
+    uint32_t   i;
+
+    problems = data;
+
+    if (problems != NULL) {
+        (*problems)++;
+    }
+
+    fprintf(stderr, "%.*s:%u:%u: %s\n", (int) m->file.len, m->file.data,
+            m->line, m->column, m->text);
+
+    if (m->source.len == 0 || m->source.len > 200) {
+        return;
+    }
+
+    fprintf(stderr, "    %.*s\n    ", (int) m->source.len, m->source.data);
+
+    for (i = 0; i + 1 < m->column; i++) {
+        putc((m->source.data[i] == '\t') ? '\t' : ' ', stderr);
+    }
+
+    fputs("^\n", stderr);
+}
+
+
+bool
+tool_decide(const cedar_set_t *set, const cedar_case_t *c, cedar_result_t *r)
+{
+    static char  scratch[TOOL_SCRATCH] __attribute__((aligned(16)));
+
+    return cedar_decide(set, c->request, c->entities, scratch,
+                        sizeof(scratch), r) == EMAGE_OK;
+}

@@ -1,0 +1,82 @@
+/*
+ * Copyright (C) The e-mage authors
+ *
+ * The subcommands of emage-policy, and what they share.  This room reads
+ * files and prints; what it prints is made in policy/cedar.
+ */
+
+
+#ifndef EMAGE_POLICY_TOOL_H
+#define EMAGE_POLICY_TOOL_H
+
+
+#include <emage/cedar.h>
+
+#include <stdio.h>
+
+
+#define TOOL_MAX_FILE  (32 * 1024 * 1024)
+#define TOOL_SCRATCH   (4 * 1024 * 1024)
+
+/* Exit statuses. */
+
+#define TOOL_OK        0
+#define TOOL_FAILED    1
+#define TOOL_USAGE     2
+
+
+/* A subcommand: its name, what it does, and what --help says of it. */
+
+typedef struct {
+    const char   *name;
+    int         (*run)(int argc, char **argv);
+    const char   *help;
+} tool_command_t;
+
+extern const tool_command_t  tool_check;
+extern const tool_command_t  tool_authorize;
+extern const tool_command_t  tool_validate;
+
+
+/* An option: with a value (a file), or a flag. */
+
+typedef struct {
+    const char   *name;
+    const char  **value;
+    bool         *flag;
+} tool_option_t;
+
+/*
+ * Reads options, in any order, and one argument where `argument` is not NULL.
+ * False: what is wrong was said.
+ */
+
+bool tool_options(int argc, char **argv, const tool_option_t *options,
+    size_t n, const char **argument);
+
+/* Reads a whole file; false: said why not.  The caller frees `b` if true. */
+
+bool tool_read(const char *path, emage_buf_t *b);
+
+/* The name behind the last slash. */
+
+const char *tool_base(const char *path);
+
+/* A finished set of files, `schema` may be NULL; NULL: said why not. */
+
+cedar_set_t *tool_set_files(const char *policies, const char *schema);
+
+/*
+ * Prints "file:line:col: message", the line, and a caret under the column, as
+ * compilers do.  `data` is a size_t that counts, or NULL.
+ */
+
+void tool_report(void *data, const cedar_message_t *m);
+
+/* Decides one case; false if a limit is met. */
+
+bool tool_decide(const cedar_set_t *set, const cedar_case_t *c,
+    cedar_result_t *r);
+
+
+#endif /* EMAGE_POLICY_TOOL_H */
