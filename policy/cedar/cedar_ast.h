@@ -247,6 +247,11 @@ const cedar_attr_t *cedar_type_attr(const cedar_type_t *t,
 bool cedar_schema_may_be_in(const cedar_set_t *set, cedar_symbol_t a,
     cedar_symbol_t b);
 
+/* The same without "or a is b": for a type that may be in itself. */
+
+bool cedar_schema_is_below(const cedar_set_t *set, cedar_symbol_t a,
+    cedar_symbol_t b);
+
 /* "Action" or something that ends in "::Action". */
 
 bool cedar_is_action_type(const cedar_set_t *set, cedar_symbol_t type);

@@ -16,6 +16,7 @@
 
 static bool cedar_entities_index(cedar_entities_t *e, const char **fault,
     cedar_value_t *at);
+static bool cedar_entities_same(const cedar_ent_t *a, const cedar_ent_t *b);
 static bool cedar_entities_walk(cedar_entities_t *e, cedar_ent_t *ent,
     uint32_t mark, cedar_value_t *stack, cedar_value_t *found,
     uint32_t *total);
@@ -63,8 +64,9 @@ static bool
 cedar_entities_index(cedar_entities_t *e, const char **fault,
     cedar_value_t *at)
 {
-    uint32_t        i, k, size;
-    cedar_value_t  *uid;
+    uint32_t            i, k, size;
+    cedar_value_t      *uid;
+    const cedar_ent_t  *other;
 
     for (size = 8; size < e->n * 2; size *= 2) { /* void */ }
 
@@ -77,9 +79,17 @@ cedar_entities_index(cedar_entities_t *e, const char **fault,
 
     for (i = 0; i < e->n; i++) {
         uid = &e->ents[i].uid;
+        other = cedar_entities_find(e, uid);
 
-        if (cedar_entities_find(e, uid) != NULL) {
-            *fault = "stands twice; remove one";
+        /* the same once more is fine, as in Cedar */
+
+        if (other != NULL && cedar_entities_same(other, &e->ents[i])) {
+            e->ents[i--] = e->ents[--e->n];
+            continue;
+        }
+
+        if (other != NULL) {
+            *fault = "stands twice, and not alike; remove one";
             *at = *uid;
             return false;
         }
@@ -91,6 +101,28 @@ cedar_entities_index(cedar_entities_t *e, const char **fault,
         }
 
         e->slots[k] = i + 1;
+    }
+
+    return true;
+}
+
+
+static bool
+cedar_entities_same(const cedar_ent_t *a, const cedar_ent_t *b)
+{
+    uint32_t  i;
+
+    if (a->parents_n != b->parents_n
+        || cedar_value_cmp(&a->attrs, &b->attrs) != 0
+        || cedar_value_cmp(&a->tags, &b->tags) != 0)
+    {
+        return false;
+    }
+
+    for (i = 0; i < a->parents_n; i++) {
+        if (!cedar_uid_eq(&a->parents[i], &b->parents[i])) {
+            return false;
+        }
     }
 
     return true;

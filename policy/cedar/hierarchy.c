@@ -376,14 +376,18 @@ bool
 cedar_schema_may_be_in(const cedar_set_t *set, cedar_symbol_t a,
     cedar_symbol_t b)
 {
+    return a == b || cedar_schema_is_below(set, a, b);
+}
+
+
+bool
+cedar_schema_is_below(const cedar_set_t *set, cedar_symbol_t a,
+    cedar_symbol_t b)
+{
     uint32_t                    i, k, index;
     const cedar_action_t       *action;
     const cedar_schema_t       *schema;
     const cedar_entity_type_t  *e;
-
-    if (a == b) {
-        return true;
-    }
 
     schema = &set->schema;
     e = cedar_schema_entity(set, a);

@@ -106,18 +106,17 @@ cedar_json_entity(cedar_json_t *j, const json_t *o, cedar_ent_t *ent)
     parents = json_object_get(o, "parents");
     tags = json_object_get(o, "tags");
 
-    if (json_object_size(o) != (size_t) 1 + (attrs != NULL)
-        + (parents != NULL) + (tags != NULL))
-    {
-        return cedar_json_fail(j, "an entity has uid, attrs, parents and "
-                               "tags; remove the rest");
+    /* other members are read over, as in Cedar */
+
+    if (attrs == NULL || parents == NULL) {
+        j->part = (attrs == NULL) ? "attrs" : "parents";
+        return cedar_json_fail(j, "is missing; add it, be it empty");
     }
 
     j->part = "attrs";
 
-    if (attrs != NULL
-        && !cedar_json_record(j, attrs, type == NULL ? NULL : type->attrs, 0,
-                              &ent->attrs))
+    if (!cedar_json_record(j, attrs, type == NULL ? NULL : type->attrs, 0,
+                           &ent->attrs))
     {
         return false;
     }
@@ -133,7 +132,7 @@ cedar_json_entity(cedar_json_t *j, const json_t *o, cedar_ent_t *ent)
 
     j->part = "parents";
 
-    return parents == NULL || cedar_json_parents(j, parents, ent);
+    return cedar_json_parents(j, parents, ent);
 }
 
 

@@ -148,7 +148,9 @@ tool_check_set(const cedar_set_t *set, const char *dir,
                 "validated; add one\n", dir);
         check->problems++;
 
-    } else if (cedar_set_validate(set, tool_report, &check->problems) == EMAGE_NOMEM) {
+    } else if (cedar_set_validate(set, tool_report, &check->problems)
+               == EMAGE_NOMEM)
+    {
         fputs("emage-policy: no memory to validate with\n", stderr);
         check->problems++;
     }

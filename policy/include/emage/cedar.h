@@ -378,6 +378,27 @@ emage_rc_t cedar_entities_load(const cedar_set_t *set, emage_str_t name,
 
 void cedar_entities_destroy(cedar_entities_t *entities);
 
+/*
+ * Are the entities as the schema says: types, ids of enumerated types,
+ * attributes, tags, ancestors, actions?  As Cedar checks them when it reads
+ * entities with a schema.  Returns EMAGE_OK, or EMAGE_ERROR: `err` names the
+ * first that is not, or that there is no schema.
+ */
+
+emage_rc_t cedar_entities_validate(const cedar_entities_t *entities,
+    emage_error_t *err);
+
+/*
+ * Is the request one that the schema allows: a declared action that applies to
+ * principal and resource, a context of its type, entities of the request as
+ * above?  `entities` (may be NULL) are those it is decided with; they are not
+ * validated here.  Returns as cedar_entities_validate.
+ */
+
+emage_rc_t cedar_request_validate(const cedar_set_t *set,
+    const cedar_request_t *req, const cedar_entities_t *entities,
+    emage_error_t *err);
+
 
 /*
  * Requests and test cases from JSON: an array of
