@@ -144,7 +144,8 @@ test_none(void)
     emage_resource_t  r, zero;
 
     static const char *const  bad[] = {
-        "", "/", "studies/", "series/", "instances/", "studies/studies", "/" S, "Studies/1.2", "study/1.2",
+        "", "/", "studies/", "series/", "instances/", "studies/studies", "/" S,
+        "Studies/1.2", "study/1.2",
         "studies//1.2", S "/", S "//", S "/.", S "/..", "studies/../1.2",
         S "/../1.2", S "/1.3", S "/metadata/", S "/metadata/x",
         S "/Metadata", S "/metadatax", S "/studies", S "/series/",
@@ -152,7 +153,8 @@ test_none(void)
         "studies/1.2\\", "studies/1.2;x", "studies/1.2?x", "studies/ 1.2",
         "studies/" U64 "1", E "/", E "/frames/1", E "/series",
         E "/studies", E "/instances/", I "/instances", I "/series",
-        "series/1.3/instances", "series/instances", E "/instances//1.4", E "/bulkdata/00420011", I "/",
+        "series/1.3/instances", "series/instances", E "/instances//1.4",
+        E "/bulkdata/00420011", I "/",
         I "/frames", I "/frames/", I "/bulkdata", I "/bulkdata/",
         I "/metadata/frames/1", I "/frames/1/rendered", I "/thumbnail",
         I I, "series/1.3", "instances/1.4", "studies/1.2/series/1.3/series/1.4"
