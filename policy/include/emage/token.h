@@ -113,6 +113,13 @@ emage_str_t emage_token_result_name(emage_token_result_t result);
  * bytes of the SHA-256 of the token, in hex; `expires` the first moment at
  * which the same token is refused (exp, or iat + max_age if that is earlier,
  * plus the skew).
+ *
+ * Identifiers, profession and teams: strings of 1 to 128 bytes, UTF-8, without
+ * control characters and '|'; a claim that is there but is not so refuses the
+ * token, as more than EMAGE_SUBJECT_TEAMS_MAX teams do.  The purpose is the
+ * claim's, else TREAT, PATRQT, FAMRQT or HSYSADMIN for professionals, patients,
+ * representatives and support.  A token without kid is verified only by a set
+ * of exactly one key.  On any refusal `subject` is zeroed.
  */
 
 emage_token_result_t emage_token_verify(const emage_issuer_t *issuers,
