@@ -14,11 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-
-#define EMAGE_IDENTIFIER_MAX  256            /* bytes of issuer, and of id */
+#include <emage/identifier.h>
 
 
 static emage_rc_t emage_identify_check(emage_str_t issuer, emage_str_t id,
@@ -141,36 +137,23 @@ emage_rc_t
 emage_identifier_key(emage_records_t *rec, emage_str_t issuer, emage_str_t id,
     char *key, emage_error_t *err)
 {
-    char           text[2 * EMAGE_IDENTIFIER_MAX + 1];
-    unsigned       n;
-    emage_rc_t     rc;
-    unsigned char  md[EVP_MAX_MD_SIZE];
+    emage_rc_t  rc;
 
     rc = emage_records_load_key(rec, err);
     if (rc != EMAGE_OK) {
         return rc;
     }
 
-    if (issuer.len > EMAGE_IDENTIFIER_MAX || id.len > EMAGE_IDENTIFIER_MAX) {
-        emage_error_set(err, "patient: identifier over %d bytes",
-                        EMAGE_IDENTIFIER_MAX);
-        return EMAGE_ERROR;
-    }
-
-    memcpy(text, issuer.data, issuer.len);
-    text[issuer.len] = '\0';
-    memcpy(text + issuer.len + 1, id.data, id.len);
-
-    if (HMAC(EVP_sha256(), rec->key, sizeof(rec->key),
-             (unsigned char *) text, issuer.len + 1 + id.len, md, &n) == NULL
-        || n != 32)
+    if (emage_identifier_hash(rec->key, issuer, id,
+                              key + sizeof(EMAGE_KEY_ID) - 1)
+        != EMAGE_OK)
     {
-        emage_error_set(err, "patient: the identifier cannot be hashed");
+        emage_error_set(err, "patient: an identifier and its issuer have 1 to "
+                        "%d bytes", EMAGE_IDENTIFIER_MAX);
         return EMAGE_ERROR;
     }
 
     memcpy(key, EMAGE_KEY_ID, sizeof(EMAGE_KEY_ID) - 1);
-    emage_hex(key + sizeof(EMAGE_KEY_ID) - 1, md, n);
 
     return EMAGE_OK;
 }

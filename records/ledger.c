@@ -9,8 +9,11 @@
 
 #include "records_core.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 
 #define EMAGE_LEDGER_TEXT  4096              /* longest error text and names */
@@ -47,6 +50,55 @@ emage_ledger_dir(const emage_records_t *rec, char *dst, size_t size)
     n = snprintf(dst, size, "%s/ledger", rec->journal);
 
     return n > 0 && (size_t) n < size;
+}
+
+
+/* Names, sizes and times of all files: the same as long as nobody wrote. */
+
+uint64_t
+emage_ledger_signature(const emage_records_t *rec)
+{
+    int             fd;
+    DIR            *d;
+    char            dir[4096];
+    uint64_t        sum, one;
+    const char     *p;
+    struct stat     st;
+    struct dirent  *entry;
+
+    if (!emage_ledger_dir(rec, dir, sizeof(dir))
+        || (d = opendir(dir)) == NULL)
+    {
+        return 0;
+    }
+
+    fd = dirfd(d);
+    sum = 1;
+
+    while ((entry = readdir(d)) != NULL) {
+
+        if (entry->d_name[0] == '.'
+            || fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        {
+            continue;
+        }
+
+        one = (uint64_t) st.st_size
+              ^ (uint64_t) st.st_mtim.tv_sec * 1000000007u
+              ^ (uint64_t) st.st_mtim.tv_nsec * 31;
+
+        for (p = entry->d_name; *p != '\0'; p++) {
+            one = one * 1099511628211u ^ (unsigned char) *p;
+        }
+
+        /* a sum, since a directory has no order */
+
+        sum += one;
+    }
+
+    (void) closedir(d);
+
+    return sum;
 }
 
 

@@ -18,6 +18,7 @@
 
 
 #define EMAGE_SETTLE_EVERY  5000             /* ms between looks for them */
+#define EMAGE_SETTLE_SHARE  20               /* of the time, spent on them */
 
 
 struct emage_reconciler_s {
@@ -32,6 +33,8 @@ struct emage_reconciler_s {
     char                     run_id[65];     /* found unreconciled ... */
     int64_t                  since;          /* ... at, us of BOOTTIME */
     int64_t                  settled;        /* last look, us of BOOTTIME */
+    int64_t                  pause;          /* us until the next */
+    uint64_t                 signature;      /* ledgers with nothing open */
     emage_error_t            said;           /* last trouble that was logged */
 };
 
@@ -231,14 +234,17 @@ emage_reconciler_healthy(emage_reconciler_t *r, const emage_server_t *server,
 
     now = emage_records_boottime_us();
 
-    if (r->started && now - r->settled < EMAGE_SETTLE_EVERY * 1000) {
+    if (r->started && now - r->settled < r->pause) {
         return EMAGE_OK;
     }
 
     rc = emage_reconciler_settle(r, server, err);
 
-    if (rc == EMAGE_OK) {
-        r->settled = emage_records_boottime_us();
+    r->settled = emage_records_boottime_us();
+    r->pause = (r->settled - now) * EMAGE_SETTLE_SHARE;
+
+    if (r->pause < EMAGE_SETTLE_EVERY * 1000) {
+        r->pause = EMAGE_SETTLE_EVERY * 1000;
     }
 
     return rc;
@@ -278,9 +284,16 @@ static emage_rc_t
 emage_reconciler_settle(emage_reconciler_t *r, const emage_server_t *server,
     emage_error_t *err)
 {
+    uint64_t         signature;
     emage_rc_t       rc;
     emage_settle_t   settle;
     emage_ledgers_t  ledgers;
+
+    signature = emage_ledger_signature(r->rec);
+
+    if (r->started && signature != 0 && signature == r->signature) {
+        return EMAGE_OK;
+    }
 
     rc = emage_ledgers_read(r->rec, false, &ledgers, err);
 
@@ -301,6 +314,9 @@ emage_reconciler_settle(emage_reconciler_t *r, const emage_server_t *server,
         settle.data = r;
 
         rc = emage_settle(&settle, err);
+
+        r->signature = (rc == EMAGE_OK && json_object_size(ledgers.open) == 0)
+                       ? signature : 0;
     }
 
     emage_ledgers_free(&ledgers);
@@ -358,7 +374,7 @@ emage_reconciler_run(emage_reconciler_t *r, const emage_server_t *server,
         freeReplyObject(reply);
 
         r->started = true;
-        r->settled = 0;
+        r->pause = 0;
 
         /* from here on it must not go back */
 

@@ -158,6 +158,10 @@ emage_rc_t emage_ledger_close(emage_records_t *rec, emage_error_t *err);
 
 bool emage_ledger_dir(const emage_records_t *rec, char *dst, size_t size);
 
+/* Changes when a ledger does; 0 if the directory cannot be read. */
+
+uint64_t emage_ledger_signature(const emage_records_t *rec);
+
 
 /* change.c */
 
