@@ -74,10 +74,16 @@ struct cedar_node_s {
 bool cedar_node_eq(const cedar_node_t *a, const cedar_node_t *b);
 
 
+typedef enum {
+    CEDAR_SOURCE_POLICIES = 0,
+    CEDAR_SOURCE_SCHEMA,
+    CEDAR_SOURCE_LINKS
+} cedar_source_kind_t;
+
 typedef struct {
-    emage_str_t  name;
-    emage_str_t  text;
-    bool         schema;
+    emage_str_t          name;
+    emage_str_t          text;
+    cedar_source_kind_t  kind;
 } cedar_source_t;
 
 /* Line and column, from 1, of a byte offset, and the line's text. */
@@ -98,9 +104,11 @@ typedef enum {
 
 typedef struct {
     uint8_t          kind;
+    bool             slot;           /* of a template: no uid yet */
     cedar_symbol_t   type;           /* of is; of == for the index */
     cedar_value_t   *uids;
     uint32_t         n;
+    uint32_t         pos;
     cedar_node_t    *node;           /* the same as an expression */
 } cedar_scope_t;
 
@@ -109,8 +117,11 @@ typedef struct {
     emage_str_t  value;
 } cedar_annotation_t;
 
-typedef struct {
+typedef struct cedar_policy_s  cedar_policy_t;
+
+struct cedar_policy_s {
     emage_str_t           id;
+    const cedar_policy_t *linked;    /* the template this is a link of */
     cedar_effect_t        effect;
     cedar_source_t       *source;
     uint32_t              pos;
@@ -122,7 +133,7 @@ typedef struct {
     cedar_node_t        **conds;     /* unless is already negated */
     uint32_t              conds_n;
     cedar_node_t         *whole;     /* scope and conditions as one */
-} cedar_policy_t;
+};
 
 
 /* Types of the schema and of the validator. */
@@ -227,6 +238,9 @@ struct cedar_set_s {
     uint32_t          sources_n;
     cedar_policy_t   *policies;
     uint32_t          policies_n;
+    cedar_policy_t  **templates;         /* each stays where it is */
+    uint32_t          templates_n;
+    uint32_t          statements;        /* policies and templates so far */
     uint32_t         *all;               /* 0 .. policies_n - 1 */
     cedar_schema_t    schema;
     bool              has_schema;

@@ -144,9 +144,17 @@ bool cedar_sp_type_list(cedar_parser_t *p, cedar_symbol_t ns,
 cedar_symbol_t cedar_sp_qualify(cedar_parser_t *p, cedar_symbol_t ns,
     emage_str_t name);
 
+/* Parts of the policy parser: the scope as an expression, and the whole. */
+
+bool cedar_scope_node(cedar_parser_t *p, cedar_node_kind_t var,
+    uint32_t pos, bool list, cedar_scope_t *s);
+bool cedar_policy_whole(cedar_parser_t *p, cedar_policy_t *pol);
+
 emage_rc_t cedar_parse_policies(cedar_set_t *set, cedar_source_t *source,
     emage_error_t *err);
 emage_rc_t cedar_parse_schema(cedar_set_t *set, cedar_source_t *source,
+    emage_error_t *err);
+emage_rc_t cedar_links_read(cedar_set_t *set, cedar_source_t *source,
     emage_error_t *err);
 
 

@@ -17,66 +17,98 @@ static bool cedar_policy_id_set(cedar_parser_t *p, cedar_policy_t *pol);
 static bool cedar_scope_variable(cedar_parser_t *p, const char *name);
 static bool cedar_scope_parse(cedar_parser_t *p, const char *name,
     cedar_scope_t *s);
-static bool cedar_scope_uid(cedar_parser_t *p, cedar_scope_t *s);
+static bool cedar_scope_uid(cedar_parser_t *p, const char *slot,
+    cedar_scope_t *s);
 static bool cedar_scope_action(cedar_parser_t *p, cedar_scope_t *s);
-static bool cedar_scope_node(cedar_parser_t *p, cedar_node_kind_t var,
-    uint32_t pos, bool list, cedar_scope_t *s);
+static bool cedar_policy_keep(cedar_parser_t *p, const cedar_policy_t *pol);
 
 
 emage_rc_t
 cedar_parse_policies(cedar_set_t *set, cedar_source_t *source,
     emage_error_t *err)
 {
-    cedar_parser_t   p;
-    cedar_policy_t  *list;
+    cedar_policy_t  pol;
+    cedar_parser_t  p;
 
     cedar_parser_init(&p, set, source, err);
 
     while (p.tok.kind != CEDAR_TOK_END && !p.failed) {
+        memset(&pol, 0, sizeof(cedar_policy_t));
 
-        if (set->policies_n == CEDAR_MAX_POLICIES) {
-            cedar_fail(&p, p.tok.pos, "more than %d policies in one set; "
-                       "split the set", CEDAR_MAX_POLICIES);
+        if (!cedar_policy_parse(&p, &pol) || !cedar_policy_keep(&p, &pol)) {
             break;
         }
 
-        list = cedar_grow(p.arena, set->policies, set->policies_n,
-                          sizeof(cedar_policy_t));
-        if (list == NULL) {
-            cedar_nomem(&p);
-            break;
-        }
-
-        set->policies = list;
-        memset(&list[set->policies_n], 0, sizeof(cedar_policy_t));
-
-        if (!cedar_policy_parse(&p, &list[set->policies_n])) {
-            break;
-        }
-
-        set->policies_n++;
+        set->statements++;
     }
 
     return cedar_parser_rc(&p);
 }
 
 
+/* A policy with a slot is a template: it decides nothing by itself. */
+
+static bool
+cedar_policy_keep(cedar_parser_t *p, const cedar_policy_t *pol)
+{
+    cedar_set_t      *set;
+    cedar_policy_t  **templates, *copy, *policies;
+
+    set = p->set;
+
+    if (set->policies_n + set->templates_n == CEDAR_MAX_POLICIES) {
+        return cedar_fail(p, pol->pos, "more than %d policies in one set; "
+                          "split the set", CEDAR_MAX_POLICIES);
+    }
+
+    if (!pol->principal.slot && !pol->resource.slot) {
+        policies = cedar_grow(p->arena, set->policies, set->policies_n,
+                              sizeof(cedar_policy_t));
+        if (policies == NULL) {
+            return cedar_nomem(p);
+        }
+
+        set->policies = policies;
+        policies[set->policies_n++] = *pol;
+
+        return true;
+    }
+
+    templates = cedar_grow(p->arena, set->templates, set->templates_n,
+                           sizeof(cedar_policy_t *));
+    copy = cedar_alloc(p->arena, sizeof(cedar_policy_t));
+
+    if (templates == NULL || copy == NULL) {
+        return cedar_nomem(p);
+    }
+
+    *copy = *pol;
+    set->templates = templates;
+    templates[set->templates_n++] = copy;
+
+    return true;
+}
+
+
 static bool
 cedar_policy_parse(cedar_parser_t *p, cedar_policy_t *pol)
+{
+    pol->source = p->source;
+
+    return cedar_policy_head(p, pol) && cedar_policy_conditions(p, pol)
+           && cedar_expect(p, ";", "at the end of the policy")
+           && cedar_policy_id_set(p, pol)
+           && cedar_policy_whole(p, pol);
+}
+
+
+bool
+cedar_policy_whole(cedar_parser_t *p, cedar_policy_t *pol)
 {
     uint32_t       i, pos;
     cedar_node_t  *n;
 
-    pol->source = p->source;
-    pos = p->tok.pos;
-
-    if (!cedar_policy_head(p, pol) || !cedar_policy_conditions(p, pol)
-        || !cedar_expect(p, ";", "at the end of the policy")
-        || !cedar_policy_id_set(p, pol))
-    {
-        return false;
-    }
-
+    pos = pol->pos;
     n = cedar_node2(p, CEDAR_N_AND, pos, pol->principal.node,
                     pol->action.node);
 
@@ -140,10 +172,10 @@ cedar_scope_variable(cedar_parser_t *p, const char *name)
 }
 
 
-/* The two slots are read, so that the message can say what they are. */
+/* An entity, or the slot of this part of the scope. */
 
 static bool
-cedar_scope_uid(cedar_parser_t *p, cedar_scope_t *s)
+cedar_scope_uid(cedar_parser_t *p, const char *slot, cedar_scope_t *s)
 {
     uint32_t         pos;
     emage_str_t      id;
@@ -152,10 +184,19 @@ cedar_scope_uid(cedar_parser_t *p, cedar_scope_t *s)
     pos = p->tok.pos;
 
     if (p->tok.kind == CEDAR_TOK_SLOT) {
-        return cedar_fail(p, pos, "this policy is a template: \"%.*s\" has "
-                          "no value; templates cannot be linked here, name "
-                          "an entity", (int) p->tok.text.len,
-                          p->tok.text.data);
+
+        if (slot == NULL || !emage_str_eq(p->tok.text, emage_str_c(slot))) {
+            return cedar_fail(p, pos, "\"%.*s\" cannot stand here; %s%s",
+                              (int) p->tok.text.len, p->tok.text.data,
+                              slot == NULL ? "an action has no slot"
+                                           : "name an entity, or ",
+                              slot == NULL ? "" : slot);
+        }
+
+        s->slot = true;
+        cedar_next(p);
+
+        return true;
     }
 
     type = cedar_path(p, emage_null_str, &id, NULL);
@@ -183,10 +224,13 @@ cedar_scope_uid(cedar_parser_t *p, cedar_scope_t *s)
 static bool
 cedar_scope_parse(cedar_parser_t *p, const char *name, cedar_scope_t *s)
 {
-    uint32_t           pos;
-    cedar_node_kind_t  var;
+    uint32_t            pos;
+    const char         *slot;
+    cedar_node_kind_t   var;
 
     pos = p->tok.pos;
+    s->pos = pos;
+    slot = (name[0] == 'p') ? "?principal" : "?resource";
     var = (name[0] == 'p') ? CEDAR_N_PRINCIPAL : CEDAR_N_RESOURCE;
 
     if (!cedar_scope_variable(p, name)) {
@@ -204,7 +248,7 @@ cedar_scope_parse(cedar_parser_t *p, const char *name, cedar_scope_t *s)
         if (cedar_take(p, "in")) {
             s->kind = CEDAR_SCOPE_IS_IN;
 
-            if (!cedar_scope_uid(p, s)) {
+            if (!cedar_scope_uid(p, slot, s)) {
                 return false;
             }
         }
@@ -213,11 +257,11 @@ cedar_scope_parse(cedar_parser_t *p, const char *name, cedar_scope_t *s)
         s->kind = cedar_at(p, "in") ? CEDAR_SCOPE_IN : CEDAR_SCOPE_EQ;
         cedar_next(p);
 
-        if (!cedar_scope_uid(p, s)) {
+        if (!cedar_scope_uid(p, slot, s)) {
             return false;
         }
 
-        if (s->kind == CEDAR_SCOPE_EQ) {
+        if (s->kind == CEDAR_SCOPE_EQ && !s->slot) {
             s->type = s->uids[0].sym;
         }
 
@@ -238,6 +282,7 @@ cedar_scope_action(cedar_parser_t *p, cedar_scope_t *s)
     emage_str_t  name;
 
     pos = p->tok.pos;
+    s->pos = pos;
     list = false;
 
     if (!cedar_scope_variable(p, "action")) {
@@ -249,7 +294,7 @@ cedar_scope_action(cedar_parser_t *p, cedar_scope_t *s)
     if (cedar_take(p, "==")) {
         s->kind = CEDAR_SCOPE_EQ;
 
-        if (!cedar_scope_uid(p, s)) {
+        if (!cedar_scope_uid(p, NULL, s)) {
             return false;
         }
 
@@ -258,13 +303,13 @@ cedar_scope_action(cedar_parser_t *p, cedar_scope_t *s)
         list = cedar_take(p, "[");
 
         if (!list) {
-            if (!cedar_scope_uid(p, s)) {
+            if (!cedar_scope_uid(p, NULL, s)) {
                 return false;
             }
 
         } else {
             while (!cedar_at(p, "]")) {
-                if (!cedar_scope_uid(p, s)) {
+                if (!cedar_scope_uid(p, NULL, s)) {
                     return false;
                 }
 
@@ -297,9 +342,9 @@ cedar_scope_action(cedar_parser_t *p, cedar_scope_t *s)
 }
 
 
-/* The scope as an expression: what the validator reads. */
+/* The scope as an expression, for the validator. */
 
-static bool
+bool
 cedar_scope_node(cedar_parser_t *p, cedar_node_kind_t kind, uint32_t pos,
     bool list, cedar_scope_t *s)
 {
@@ -326,7 +371,11 @@ cedar_scope_node(cedar_parser_t *p, cedar_node_kind_t kind, uint32_t pos,
         return false;
     }
 
-    switch (s->kind) {
+    /* a slot may be anything: what is behind it must hold for all */
+
+    switch (s->slot && s->kind != CEDAR_SCOPE_IS_IN ? CEDAR_SCOPE_ANY
+            : s->slot ? CEDAR_SCOPE_IS : s->kind)
+    {
 
     case CEDAR_SCOPE_EQ:
         s->node = cedar_node2(p, CEDAR_N_EQ, pos, var, rhs);
@@ -420,7 +469,7 @@ cedar_policy_id_set(cedar_parser_t *p, cedar_policy_t *pol)
         }
     }
 
-    snprintf(name, sizeof(name), "policy%u", p->set->policies_n);
+    snprintf(name, sizeof(name), "policy%u", p->set->statements);
 
     return cedar_strdup(p->arena, emage_str_c(name), &pol->id)
            || cedar_nomem(p);

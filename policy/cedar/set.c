@@ -13,9 +13,8 @@
 #define CEDAR_DEFAULT_MAX  (64 * 1024 * 1024)
 
 
-
 static emage_rc_t cedar_set_add(cedar_set_t *set, emage_str_t name,
-    emage_str_t text, bool schema, emage_error_t *err);
+    emage_str_t text, cedar_source_kind_t kind, emage_error_t *err);
 static emage_rc_t cedar_set_parse(cedar_set_t *set, cedar_source_t *source,
     emage_error_t *err);
 static bool cedar_digest_part(EVP_MD_CTX *ctx, emage_str_t s);
@@ -77,7 +76,7 @@ cedar_set_destroy(cedar_set_t *set)
 
 static emage_rc_t
 cedar_set_add(cedar_set_t *set, emage_str_t name, emage_str_t text,
-    bool schema, emage_error_t *err)
+    cedar_source_kind_t kind, emage_error_t *err)
 {
     emage_rc_t        rc;
     cedar_source_t   *source, **list;
@@ -111,7 +110,7 @@ cedar_set_add(cedar_set_t *set, emage_str_t name, emage_str_t text,
         return EMAGE_NOMEM;
     }
 
-    source->schema = schema;
+    source->kind = kind;
     set->sources = list;
     list[set->sources_n++] = source;
 
@@ -128,12 +127,18 @@ cedar_set_add(cedar_set_t *set, emage_str_t name, emage_str_t text,
 static emage_rc_t
 cedar_set_parse(cedar_set_t *set, cedar_source_t *source, emage_error_t *err)
 {
-    if (source->schema) {
+    switch (source->kind) {
+
+    case CEDAR_SOURCE_SCHEMA:
         set->has_schema = true;
         return cedar_parse_schema(set, source, err);
-    }
 
-    return cedar_parse_policies(set, source, err);
+    case CEDAR_SOURCE_LINKS:
+        return cedar_links_read(set, source, err);
+
+    default:
+        return cedar_parse_policies(set, source, err);
+    }
 }
 
 
@@ -141,7 +146,7 @@ emage_rc_t
 cedar_set_add_schema(cedar_set_t *set, emage_str_t name, emage_str_t text,
     emage_error_t *err)
 {
-    return cedar_set_add(set, name, text, true, err);
+    return cedar_set_add(set, name, text, CEDAR_SOURCE_SCHEMA, err);
 }
 
 
@@ -149,7 +154,15 @@ emage_rc_t
 cedar_set_add_policies(cedar_set_t *set, emage_str_t name, emage_str_t text,
     emage_error_t *err)
 {
-    return cedar_set_add(set, name, text, false, err);
+    return cedar_set_add(set, name, text, CEDAR_SOURCE_POLICIES, err);
+}
+
+
+emage_rc_t
+cedar_set_add_links(cedar_set_t *set, emage_str_t name, emage_str_t text,
+    emage_error_t *err)
+{
+    return cedar_set_add(set, name, text, CEDAR_SOURCE_LINKS, err);
 }
 
 
@@ -224,6 +237,10 @@ cedar_digest_make(cedar_set_t *set)
     cedar_source_t  *s;
     unsigned char    md[EVP_MAX_MD_SIZE];
 
+    static const emage_str_t  kinds[] = {
+        emage_str("policies"), emage_str("schema"), emage_str("links")
+    };
+
     ctx = EVP_MD_CTX_new();
     if (ctx == NULL) {
         return EMAGE_NOMEM;
@@ -234,8 +251,7 @@ cedar_digest_make(cedar_set_t *set)
     for (i = 0; i < set->sources_n && ok; i++) {
         s = set->sources[i];
 
-        ok = cedar_digest_part(ctx, s->schema ? emage_str("schema")
-                                              : emage_str("policies"))
+        ok = cedar_digest_part(ctx, kinds[s->kind])
              && cedar_digest_part(ctx, s->name)
              && cedar_digest_part(ctx, s->text);
     }

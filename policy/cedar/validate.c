@@ -18,6 +18,7 @@ struct cedar_reported_s {
 
 
 static void cedar_validate_policy(cedar_check_t *c);
+static void cedar_validate_link(cedar_check_t *c, const cedar_scope_t *s);
 static void cedar_validate_scope(cedar_check_t *c);
 static bool cedar_scope_admits(const cedar_set_t *set,
     const cedar_scope_t *s, cedar_type_t **types, uint32_t n);
@@ -35,7 +36,7 @@ cedar_set_validate(const cedar_set_t *set, cedar_report_pt report,
     void *data)
 {
     bool           nomem;
-    uint32_t       i;
+    uint32_t       i, n;
     cedar_check_t  c;
 
     if (!set->finished || !set->has_schema) {
@@ -47,8 +48,11 @@ cedar_set_validate(const cedar_set_t *set, cedar_report_pt report,
     c.report = report;
     c.data = data;
 
-    for (i = 0, nomem = false; i < set->policies_n && !nomem; i++) {
-        c.policy = &set->policies[i];
+    n = set->policies_n + set->templates_n;
+
+    for (i = 0, nomem = false; i < n && !nomem; i++) {
+        c.policy = (i < set->policies_n)
+                   ? &set->policies[i] : set->templates[i - set->policies_n];
         c.reported = NULL;
 
         cedar_arena_init(&c.keep, 16 * 1024 * 1024);
@@ -78,6 +82,15 @@ cedar_validate_policy(cedar_check_t *c)
 
     schema = &c->set->schema;
 
+    /* what is behind a link's scope was its template's */
+
+    if (c->policy->linked != NULL) {
+        cedar_validate_link(c, &c->policy->principal);
+        cedar_validate_link(c, &c->policy->resource);
+        cedar_validate_scope(c);
+        return;
+    }
+
     cedar_check_node_names(c, c->policy->whole);
     cedar_validate_scope(c);
 
@@ -98,6 +111,27 @@ cedar_validate_policy(cedar_check_t *c)
                     return;
                 }
             }
+        }
+    }
+}
+
+
+/* As Cedar: only the types of a link's values are looked at. */
+
+static void
+cedar_validate_link(cedar_check_t *c, const cedar_scope_t *s)
+{
+    uint32_t     i;
+    emage_str_t  name;
+
+    for (i = 0; i < s->n; i++) {
+
+        if (cedar_schema_entity(c->set, s->uids[i].sym) == NULL) {
+            name = cedar_symbol_name(&c->set->symbols, s->uids[i].sym);
+            cedar_check_error(c, c->policy->pos, "link \"%.*s\": no such "
+                              "entity type: \"%.*s\"",
+                              (int) c->policy->id.len, c->policy->id.data,
+                              (int) name.len, name.data);
         }
     }
 }
@@ -172,6 +206,7 @@ cedar_scope_admits(const cedar_set_t *set, const cedar_scope_t *s,
         is = (s->type == CEDAR_NO_SYMBOL || s->type == t);
 
         if (is && ((s->kind != CEDAR_SCOPE_IN && s->kind != CEDAR_SCOPE_IS_IN)
+                   || s->slot
                    || cedar_schema_may_be_in(set, t, s->uids[0].sym)))
         {
             return true;
@@ -264,7 +299,11 @@ cedar_report(const cedar_set_t *set, const cedar_policy_t *p, uint32_t pos,
 
     m.file = p->source->name;
     m.text = text;
-    m.policy = p - set->policies;
+    m.policy = -1;
+
+    if (p >= set->policies && p < set->policies + set->policies_n) {
+        m.policy = p - set->policies;
+    }
 
     cedar_source_place(p->source, pos, &m.line, &m.column, &m.source);
     report(data, &m);

@@ -365,6 +365,9 @@ emage_any_form(emage_resource_kind_t kind)
     case EMAGE_RESOURCE_SERIES_METADATA:
     case EMAGE_RESOURCE_INSTANCE_METADATA:
     case EMAGE_RESOURCE_BULKDATA:
+    case EMAGE_RESOURCE_RENDERED:
+    case EMAGE_RESOURCE_THUMBNAIL:
+    case EMAGE_RESOURCE_SERIES_THUMBNAIL:
     case EMAGE_RESOURCE_SEARCH_STUDIES:
     case EMAGE_RESOURCE_SEARCH_SERIES:
     case EMAGE_RESOURCE_SEARCH_INSTANCES:
@@ -384,7 +387,9 @@ emage_range_form(const emage_accept_range_t *range,
     emage_str_t   asked;
     emage_form_t  form;
 
-    if (range->multipart) {
+    if (range->multipart
+        || emage_ascii_eq(range->type, emage_str("multipart/*")))
+    {
         if (emage_any_form(kind) == EMAGE_FORM_SINGLE
             && kind != EMAGE_RESOURCE_BULKDATA)
         {
@@ -394,9 +399,7 @@ emage_range_form(const emage_accept_range_t *range,
         form = EMAGE_FORM_MULTIPART;
         asked = range->part;
 
-    } else if (emage_str_eq(range->type, emage_str("*/*"))
-               || emage_ascii_eq(range->type, emage_str("multipart/*")))
-    {
+    } else if (emage_str_eq(range->type, emage_str("*/*"))) {
         return emage_syntax_matches(range, stored, false)
                ? emage_any_form(kind) : EMAGE_FORM_NONE;
 

@@ -326,6 +326,13 @@ emage_query_write(const emage_query_t *query, emage_level_t from,
     (void) emage_buf_add(out, "{", 1);
 
     while ((attribute = emage_merge_next(&merge, query, from)) != NULL) {
+        if (attribute->json.len == 0) {
+
+            /* an overlay's, that takes away */
+
+            continue;
+        }
+
         (void) snprintf(tag, sizeof(tag), "%s\"%08X\":", comma,
                         (unsigned) attribute->tag);
 

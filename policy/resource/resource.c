@@ -291,6 +291,15 @@ emage_resource_parse(emage_str_t path, emage_resource_t *out)
         } else if (emage_str_eq(rest, emage_str("metadata"))) {
             res.kind = levels[i].metadata;
 
+        } else if (i == 1 && emage_str_eq(rest, emage_str("thumbnail"))) {
+            res.kind = EMAGE_RESOURCE_SERIES_THUMBNAIL;
+
+        } else if (i == 2 && emage_str_eq(rest, emage_str("thumbnail"))) {
+            res.kind = EMAGE_RESOURCE_THUMBNAIL;
+
+        } else if (i == 2 && emage_str_eq(rest, emage_str("rendered"))) {
+            res.kind = EMAGE_RESOURCE_RENDERED;
+
         } else {
             continue;
         }
@@ -344,6 +353,12 @@ emage_resource_kind_name(emage_resource_kind_t kind)
         return emage_str("frames");
     case EMAGE_RESOURCE_BULKDATA:
         return emage_str("bulkdata");
+    case EMAGE_RESOURCE_RENDERED:
+        return emage_str("rendered");
+    case EMAGE_RESOURCE_THUMBNAIL:
+        return emage_str("thumbnail");
+    case EMAGE_RESOURCE_SERIES_THUMBNAIL:
+        return emage_str("series-thumbnail");
     case EMAGE_RESOURCE_SEARCH_STUDIES:
         return emage_str("search-studies");
     case EMAGE_RESOURCE_SEARCH_SERIES:

@@ -335,11 +335,16 @@ emage_overlay_strings(emage_overlay_t *overlay, uint32_t tag, const char *vr,
         return EMAGE_NOMEM;
     }
 
+    if (n == 0) {
+        overlay->n++;
+        return EMAGE_OK;
+    }
+
     emage_buf_init(&json, EMAGE_OVERLAY_TEXT);
 
     (void) emage_buf_add_c(&json, "{\"vr\":\"");
     (void) emage_buf_add(&json, vr, 2);
-    (void) emage_buf_add_c(&json, (n == 0) ? "\"" : "\",\"Value\":");
+    (void) emage_buf_add_c(&json, "\",\"Value\":");
 
     for (i = 0; i < n; i++) {
 
@@ -354,7 +359,7 @@ emage_overlay_strings(emage_overlay_t *overlay, uint32_t tag, const char *vr,
         }
     }
 
-    (void) emage_buf_add_c(&json, (n == 0) ? "}" : "]}");
+    (void) emage_buf_add_c(&json, "]}");
 
     if (!emage_overlay_json(overlay, &json, a)) {
         return EMAGE_NOMEM;

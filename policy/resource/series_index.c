@@ -117,7 +117,8 @@ emage_idx_header(emage_series_index_t *idx, const unsigned char *p, size_t len,
     }
 
     if (emage_idx_get32(p + EMAGE_IDX_H_VERSION) != EMAGE_IDX_VERSION) {
-        emage_error_set(err, "series index: version %u, this program reads %u",
+        emage_error_set(err, "series index: version %u, this program reads %u: "
+                        "ingest again, into a new store",
                         emage_idx_get32(p + EMAGE_IDX_H_VERSION),
                         EMAGE_IDX_VERSION);
         return EMAGE_ERROR;
@@ -129,7 +130,7 @@ emage_idx_header(emage_series_index_t *idx, const unsigned char *p, size_t len,
     idx->nstrings = emage_idx_get32(p + EMAGE_IDX_H_STRINGS);
     idx->meta = emage_idx_get64(p + EMAGE_IDX_H_META);
 
-    /* four 32-bit counts times at most 80: no overflow in 64 bits */
+    /* four 32-bit counts times at most 96: no overflow in 64 bits */
 
     need = EMAGE_IDX_HEADER + (uint64_t) idx->ninstances * EMAGE_IDX_INSTANCE
            + (uint64_t) idx->nitems * EMAGE_IDX_ITEM
@@ -178,6 +179,15 @@ emage_idx_check_instance(const emage_series_index_t *idx,
     if (!emage_uid_valid(in->uid) || !emage_uid_valid(in->sop_class)
         || !emage_uid_valid(in->transfer_syntax)
         || in->cls > EMAGE_CLASS_REPORT)
+    {
+        return false;
+    }
+
+    /* a picture and its thumbnail, of frames of an image, or none */
+
+    if ((in->rendered_size == 0) != (in->thumbnail_size == 0)
+        || (in->rendered_size != 0
+            && (in->cls != EMAGE_CLASS_IMAGE || in->nframes == 0)))
     {
         return false;
     }
@@ -409,6 +419,8 @@ emage_series_index_get(const emage_series_index_t *idx, uint32_t n,
     out->nbulk = emage_idx_get32(p + EMAGE_IDX_N_BULK);
     out->file_size = emage_idx_get64(p + EMAGE_IDX_N_FILE);
     out->extra_size = emage_idx_get64(p + EMAGE_IDX_N_EXTRA);
+    out->rendered_size = emage_idx_get64(p + EMAGE_IDX_N_RENDERED);
+    out->thumbnail_size = emage_idx_get64(p + EMAGE_IDX_N_THUMBNAIL);
     out->meta_offset = emage_idx_get64(p + EMAGE_IDX_N_META_OFF);
     out->meta_length = emage_idx_get64(p + EMAGE_IDX_N_META_LEN);
     out->meta_size = emage_idx_get64(p + EMAGE_IDX_N_META_SIZE);

@@ -15,7 +15,7 @@
 
 
 #define EMAGE_IDX_MAGIC         "EMAGESIX"
-#define EMAGE_IDX_VERSION       1
+#define EMAGE_IDX_VERSION       2
 
 /* header */
 
@@ -32,7 +32,7 @@
 
 /* instance */
 
-#define EMAGE_IDX_INSTANCE      80
+#define EMAGE_IDX_INSTANCE      96
 #define EMAGE_IDX_N_FILE        0
 #define EMAGE_IDX_N_EXTRA       8
 #define EMAGE_IDX_N_META_OFF    16
@@ -50,6 +50,8 @@
 #define EMAGE_IDX_N_SOP_LEN     74
 #define EMAGE_IDX_N_TS_LEN      76
 #define EMAGE_IDX_N_ZERO        78
+#define EMAGE_IDX_N_RENDERED    80
+#define EMAGE_IDX_N_THUMBNAIL   88
 
 /* item: a frame or a bulk value */
 

@@ -236,6 +236,31 @@ emage_index_writer_extra(emage_index_writer_t *w, uint64_t size)
 }
 
 
+emage_rc_t
+emage_index_writer_rendering(emage_index_writer_t *w, emage_str_t uid,
+    uint64_t rendered_size, uint64_t thumbnail_size)
+{
+    uint32_t               n;
+    emage_str_t            s;
+    emage_idx_instance_t  *in;
+
+    for (n = 0; n < w->instances.n; n++) {
+        in = (emage_idx_instance_t *) w->instances.data + n;
+
+        s.data = w->strings.data + in->uid.offset;
+        s.len = in->uid.len;
+
+        if (emage_str_eq(s, uid)) {
+            in->in.rendered_size = rendered_size;
+            in->in.thumbnail_size = thumbnail_size;
+            return EMAGE_OK;
+        }
+    }
+
+    return EMAGE_NOTFOUND;
+}
+
+
 static emage_rc_t
 emage_idx_add_item(emage_index_writer_t *w, emage_str_t path,
     emage_str_t media_type, const emage_slice_t *slices, uint32_t nslices)
@@ -402,6 +427,8 @@ emage_idx_emit(emage_index_writer_t *w, emage_idx_order_t *order,
 
         emage_idx_put64(p + EMAGE_IDX_N_FILE, in->in.file_size);
         emage_idx_put64(p + EMAGE_IDX_N_EXTRA, in->in.extra_size);
+        emage_idx_put64(p + EMAGE_IDX_N_RENDERED, in->in.rendered_size);
+        emage_idx_put64(p + EMAGE_IDX_N_THUMBNAIL, in->in.thumbnail_size);
         emage_idx_put64(p + EMAGE_IDX_N_META_OFF, in->in.meta_offset);
         emage_idx_put64(p + EMAGE_IDX_N_META_LEN, in->in.meta_length);
         emage_idx_put64(p + EMAGE_IDX_N_META_SIZE, in->in.meta_size);

@@ -21,10 +21,12 @@ const tool_command_t  tool_authorize = {
     "authorize", tool_authorize_run,
     "usage: emage-policy authorize --policies FILE --entities FILE\n"
     "           --requests FILE [--schema FILE [--validate-requests]]\n"
+    "           [--links FILE]\n"
     "\n"
     "Answers each request of a JSON array of {principal, action,\n"
     "resource, context} with one line of JSON: decision, reason, errors.\n"
     "Policies are called policy0, policy1, ... unless they have an @id.\n"
+    "--links: links of the templates among the policies, as \"link\" takes.\n"
     "--validate-requests: entities and requests must be as the schema says.\n"
     "\n"
     "exit status: 0 all answered, 2 wrong use or unreadable input\n"
@@ -36,20 +38,21 @@ tool_authorize_run(int argc, char **argv)
 {
     int             status;
     bool            validate;
-    const char     *policies, *schema, *entities, *requests;
+    const char     *policies, *schema, *entities, *requests, *links;
     cedar_set_t    *set;
     tool_option_t   options[] = {
         { "--policies", &policies, NULL },
         { "--schema", &schema, NULL },
         { "--entities", &entities, NULL },
         { "--requests", &requests, NULL },
+        { "--links", &links, NULL },
         { "--validate-requests", NULL, &validate }
     };
 
-    policies = schema = entities = requests = NULL;
+    policies = schema = entities = requests = links = NULL;
     validate = false;
 
-    if (!tool_options(argc, argv, options, 5, NULL)
+    if (!tool_options(argc, argv, options, 6, NULL)
         || policies == NULL || entities == NULL || requests == NULL)
     {
         fputs("emage-policy: authorize needs --policies, --entities and "
@@ -63,7 +66,7 @@ tool_authorize_run(int argc, char **argv)
         return TOOL_USAGE;
     }
 
-    set = tool_set_files(policies, schema);
+    set = tool_set_files(policies, schema, links);
     if (set == NULL) {
         return TOOL_USAGE;
     }

@@ -10,7 +10,11 @@
 #include <string.h>
 
 
-static bool tool_add(cedar_set_t *set, const char *path, bool schema,
+typedef emage_rc_t (*tool_add_pt)(cedar_set_t *set, emage_str_t name,
+    emage_str_t text, emage_error_t *err);
+
+
+static bool tool_add(cedar_set_t *set, const char *path, tool_add_pt add,
     emage_error_t *err);
 
 
@@ -85,7 +89,8 @@ tool_base(const char *path)
 
 
 static bool
-tool_add(cedar_set_t *set, const char *path, bool schema, emage_error_t *err)
+tool_add(cedar_set_t *set, const char *path, tool_add_pt add,
+    emage_error_t *err)
 {
     emage_rc_t   rc;
     emage_buf_t  b;
@@ -97,9 +102,7 @@ tool_add(cedar_set_t *set, const char *path, bool schema, emage_error_t *err)
     if (rc == EMAGE_OK) {
         name = emage_str_c(tool_base(path));
         text = (emage_str_t) { (b.len == 0) ? "" : b.data, b.len };
-
-        rc = schema ? cedar_set_add_schema(set, name, text, err)
-                    : cedar_set_add_policies(set, name, text, err);
+        rc = add(set, name, text, err);
     }
 
     emage_buf_free(&b);
@@ -109,7 +112,7 @@ tool_add(cedar_set_t *set, const char *path, bool schema, emage_error_t *err)
 
 
 cedar_set_t *
-tool_set_files(const char *policies, const char *schema)
+tool_set_files(const char *policies, const char *schema, const char *links)
 {
     cedar_set_t    *set;
     emage_error_t   err;
@@ -118,8 +121,10 @@ tool_set_files(const char *policies, const char *schema)
 
     if (cedar_set_create(&set, &(cedar_options_t) { 0, true }, &err)
         == EMAGE_OK
-        && (schema == NULL || tool_add(set, schema, true, &err))
-        && tool_add(set, policies, false, &err)
+        && (schema == NULL
+            || tool_add(set, schema, cedar_set_add_schema, &err))
+        && tool_add(set, policies, cedar_set_add_policies, &err)
+        && (links == NULL || tool_add(set, links, cedar_set_add_links, &err))
         && cedar_set_finish(set, &err) == EMAGE_OK)
     {
         return set;

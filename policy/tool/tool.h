@@ -62,9 +62,10 @@ bool tool_read(const char *path, emage_buf_t *b);
 
 const char *tool_base(const char *path);
 
-/* A finished set of files, `schema` may be NULL; NULL: said why not. */
+/* A finished set of files, the last two may be NULL; NULL: said why not. */
 
-cedar_set_t *tool_set_files(const char *policies, const char *schema);
+cedar_set_t *tool_set_files(const char *policies, const char *schema,
+    const char *links);
 
 /*
  * Prints "file:line:col: message", the line, and a caret under the column, as

@@ -14,6 +14,7 @@ static int tool_validate_run(int argc, char **argv);
 const tool_command_t  tool_validate = {
     "validate", tool_validate_run,
     "usage: emage-policy validate --policies FILE --schema FILE\n"
+    "           [--links FILE]\n"
     "\n"
     "Validates policies against a schema, as Cedar does in strict mode.\n"
     "\n"
@@ -25,16 +26,17 @@ static int
 tool_validate_run(int argc, char **argv)
 {
     emage_rc_t        rc;
-    const char       *policies, *schema;
+    const char       *policies, *schema, *links;
     cedar_set_t      *set;
     tool_option_t     options[] = {
         { "--policies", &policies, NULL },
-        { "--schema", &schema, NULL }
+        { "--schema", &schema, NULL },
+        { "--links", &links, NULL }
     };
 
-    policies = schema = NULL;
+    policies = schema = links = NULL;
 
-    if (!tool_options(argc, argv, options, 2, NULL)
+    if (!tool_options(argc, argv, options, 3, NULL)
         || policies == NULL || schema == NULL)
     {
         fputs("emage-policy: validate needs --policies and --schema\n",
@@ -42,7 +44,7 @@ tool_validate_run(int argc, char **argv)
         return TOOL_USAGE;
     }
 
-    set = tool_set_files(policies, schema);
+    set = tool_set_files(policies, schema, links);
     if (set == NULL) {
         return TOOL_USAGE;
     }

@@ -141,6 +141,28 @@ emage_rc_t cedar_set_add_policies(cedar_set_t *set, emage_str_t name,
     emage_str_t text, emage_error_t *err);
 
 /*
+ * Links the template `template_id`: adds the policy `id`, which is the template
+ * with its slots filled.  A slot that the template has must be given, one it
+ * has not must be NULL.  The id must be new.  Ids of entities are copied.
+ * Returns EMAGE_OK, EMAGE_ERROR (the set is not spoilt by it) or EMAGE_NOMEM.
+ */
+
+emage_rc_t cedar_link(cedar_set_t *set, emage_str_t template_id,
+    emage_str_t id, const cedar_uid_t *principal, const cedar_uid_t *resource,
+    emage_error_t *err);
+
+/*
+ * Adds the links of a JSON text, an array of
+ *     {"template_id": "t", "link_id": "l", "args": {"?principal": E}}
+ * where E is "Type::\"id\"" as in Cedar's own files, or {"type", "id"}.
+ * templateId, newId and values are taken as well.  Needs the templates to be
+ * there.  Returns as cedar_set_add_schema.
+ */
+
+emage_rc_t cedar_set_add_links(cedar_set_t *set, emage_str_t name,
+    emage_str_t text, emage_error_t *err);
+
+/*
  * Reads DIR/ *.cedarschema, then DIR/ *.cedar, each sorted by name (names that
  * begin with a dot are left out), and adds them under their base names.  This
  * and cedar_file_load alone touch files.  EMAGE_NOTFOUND: no such directory,
@@ -208,6 +230,17 @@ bool cedar_set_has_schema(const cedar_set_t *set);
 size_t cedar_policy_count(const cedar_set_t *set);
 emage_str_t cedar_policy_id(const cedar_set_t *set, size_t i);
 cedar_effect_t cedar_policy_effect(const cedar_set_t *set, size_t i);
+
+/*
+ * Templates, by index from 0 to cedar_template_count() - 1; they decide only
+ * through links, which are policies.  cedar_policy_template: the id of the
+ * template that policy `i` is a link of; false if it is none.
+ */
+
+size_t cedar_template_count(const cedar_set_t *set);
+emage_str_t cedar_template_id(const cedar_set_t *set, size_t i);
+bool cedar_policy_template(const cedar_set_t *set, size_t i,
+    emage_str_t *template_id);
 
 /* Where policy `i` begins. */
 

@@ -31,6 +31,9 @@ typedef enum {
     EMAGE_RESOURCE_INSTANCE_METADATA,
     EMAGE_RESOURCE_FRAMES,           /* ../instances/{i}/frames/{list} */
     EMAGE_RESOURCE_BULKDATA,         /* ../instances/{i}/bulkdata/{path} */
+    EMAGE_RESOURCE_RENDERED,         /* ../instances/{i}/rendered */
+    EMAGE_RESOURCE_THUMBNAIL,        /* ../instances/{i}/thumbnail */
+    EMAGE_RESOURCE_SERIES_THUMBNAIL, /* ../series/{e}/thumbnail */
 
     EMAGE_RESOURCE_SEARCH_STUDIES,   /* studies */
     EMAGE_RESOURCE_SEARCH_SERIES,    /* series, studies/{s}/series */

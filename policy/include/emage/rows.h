@@ -121,7 +121,10 @@ typedef struct {
 
 void emage_overlay_init(emage_overlay_t *overlay);
 
-/* `vr`: two letters.  The strings are copied. */
+/*
+ * `vr`: two letters.  The strings are copied.  Without strings the attribute is
+ * taken away: viewers break on one that has no value.
+ */
 
 emage_rc_t emage_overlay_strings(emage_overlay_t *overlay, uint32_t tag,
     const char *vr, const emage_str_t *strings, uint32_t n);

@@ -52,6 +52,8 @@ typedef struct {
     uint32_t       nbulk;
     uint64_t       file_size;        /* of <SOPUID>.dcm */
     uint64_t       extra_size;       /* of <SOPUID>.frames, 0: none */
+    uint64_t       rendered_size;    /* of <SOPUID>.jpg, 0: none */
+    uint64_t       thumbnail_size;   /* of <SOPUID>.thumb.jpg, 0: none */
     uint64_t       meta_offset;      /* chunk in metadata.z: raw deflate, */
     uint64_t       meta_length;      /* ended by a full flush */
     uint64_t       meta_size;        /* inflated */
@@ -151,6 +153,14 @@ emage_rc_t emage_index_writer_instance(emage_index_writer_t *w,
 /* Sets extra_size of the last instance, if it was not known before. */
 
 emage_rc_t emage_index_writer_extra(emage_index_writer_t *w, uint64_t size);
+
+/*
+ * Sets rendered_size and thumbnail_size of an instance: none of them is 0.
+ * EMAGE_NOTFOUND.
+ */
+
+emage_rc_t emage_index_writer_rendering(emage_index_writer_t *w,
+    emage_str_t uid, uint64_t rendered_size, uint64_t thumbnail_size);
 
 emage_rc_t emage_index_writer_frame(emage_index_writer_t *w,
     const emage_slice_t *slices, uint32_t nslices);
