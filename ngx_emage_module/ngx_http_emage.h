@@ -142,6 +142,7 @@ struct ngx_http_emage_ctx_s {
     unsigned                     refused:1;
     unsigned                     revoked:1;
     unsigned                     complete:1;
+    unsigned                     unrecorded:1; /* the waiter was told so */
 };
 
 

@@ -272,6 +272,16 @@ ngx_http_emage_access_intent(ngx_http_emage_ctx_t *ctx)
         return NGX_OK;
     }
 
+    if (ctx->unrecorded) {
+
+        /* the disk hangs: waiting again would never end */
+
+        ctx->unrecorded = 0;
+        ngx_http_emage_fold_unlink(fold);
+
+        return NGX_ERROR;
+    }
+
     rc = ngx_emage_journal_wait(ngx_http_emage_worker->journal, fold->ticket,
                                 &ctx->waiter);
 

@@ -413,7 +413,9 @@ ngx_http_emage_journalled(void *data, ngx_int_t rc)
 {
     ngx_http_emage_ctx_t *ctx = data;
 
-    /* ngx_http_emage_access_intent() sees whether the record is durable */
+    /* on NGX_OK ngx_http_emage_access_intent() sees it for itself */
+
+    ctx->unrecorded = (rc != NGX_OK);
 
     ngx_http_emage_resume(ctx);
 }
