@@ -314,7 +314,22 @@ ngx_http_emage_access_begin(ngx_http_emage_ctx_t *ctx)
     fold = ngx_http_emage_fold_find(key);
 
     if (fold != NULL) {
-        return fold;
+
+        if (!fold->durable
+            || ngx_emage_journal_wait(ngx_http_emage_worker->journal,
+                                      fold->ticket, &ctx->waiter)
+               == NGX_OK)
+        {
+            return fold;
+        }
+
+        /* its intent was in a file that somebody has deleted */
+
+        ngx_http_emage_fold_unlink(fold);
+
+        if (fold->open == 0) {
+            ngx_http_emage_fold_close(fold);
+        }
     }
 
     if (ngx_http_emage_access_id(ctx) != NGX_OK) {
