@@ -207,11 +207,12 @@ ngx_http_emage_stream_writer(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_emage_stream_send(ngx_http_emage_ctx_t *ctx)
 {
-    ngx_int_t                 rc;
-    ngx_uint_t                turn;
-    ngx_connection_t         *c;
-    ngx_http_request_t       *r;
-    ngx_http_emage_stream_t  *st;
+    ngx_int_t                  rc;
+    ngx_uint_t                 turn;
+    ngx_connection_t          *c;
+    ngx_http_request_t        *r;
+    ngx_http_emage_stream_t   *st;
+    ngx_http_core_loc_conf_t  *clcf;
 
     r = ctx->request;
     c = r->connection;
@@ -260,8 +261,14 @@ ngx_http_emage_stream_send(ngx_http_emage_ctx_t *ctx)
         }
     }
 
-    /* other connections have their turn */
+    /*
+     * Other connections have their turn.  The timer is what keeps a worker
+     * that is exiting.
+     */
 
+    clcf = ngx_http_get_module_loc_conf(r->main, ngx_http_core_module);
+
+    ngx_add_timer(c->write, clcf->send_timeout);
     ngx_post_event(c->write, &ngx_posted_next_events);
 
     return NGX_AGAIN;
