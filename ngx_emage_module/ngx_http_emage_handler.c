@@ -146,6 +146,11 @@ ngx_http_emage_suspend(ngx_http_emage_ctx_t *ctx)
     } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
         r->main->count--;
         ctx->suspended = 0;
+
+        /* nobody may resume what is ended here */
+
+        ngx_http_emage_cleanup(ctx);
+
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
