@@ -404,6 +404,14 @@ ngx_http_emage_entry_leave(ngx_http_emage_want_t *want)
 }
 
 
+void
+ngx_http_emage_entry_drop(ngx_http_emage_want_t *want)
+{
+    ngx_http_emage_entry_unlink(want->entry);
+    ngx_http_emage_entry_leave(want);
+}
+
+
 ngx_int_t
 ngx_http_emage_entry_decide(ngx_http_emage_entry_t *entry,
     const emage_subject_t *subject, ngx_log_t *log, emage_verdict_t *verdict)

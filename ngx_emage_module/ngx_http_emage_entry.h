@@ -29,6 +29,10 @@ ngx_int_t ngx_http_emage_entry_get(ngx_http_emage_want_t *want,
 
 void ngx_http_emage_entry_leave(ngx_http_emage_want_t *want);
 
+/* Likewise of a fresh entry, which the next one who asks reads anew. */
+
+void ngx_http_emage_entry_drop(ngx_http_emage_want_t *want);
+
 /* Whether an entry may be used now. */
 
 ngx_uint_t ngx_http_emage_entry_fresh(ngx_http_emage_entry_t *entry);

@@ -8,7 +8,7 @@
  */
 
 
-#include "ngx_http_emage.h"
+#include "ngx_http_emage_entry.h"
 
 
 #define NGX_HTTP_EMAGE_ROUNDS  8
@@ -330,6 +330,19 @@ ngx_http_emage_decide_step(ngx_http_emage_ctx_t *ctx)
 
     if (rc != NGX_OK) {
         return ngx_http_emage_unavailable(ctx);
+    }
+
+    if (ctx->verdict.permits == 0 && ctx->want.rounds == 0) {
+
+        /*
+         * A study without a record is asked for each time.  So is one that is
+         * refused, or the time of the answer would tell them apart.
+         */
+
+        ngx_http_emage_entry_drop(&ctx->want);
+        ctx->state = NGX_HTTP_EMAGE_FACTS;
+
+        return NGX_DECLINED;
     }
 
     if (ctx->verdict.permits != 0) {
