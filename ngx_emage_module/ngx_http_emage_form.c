@@ -265,13 +265,15 @@ ngx_int_t
 ngx_http_emage_plan_names(ngx_http_emage_ctx_t *ctx,
     ngx_http_emage_plan_t *plan)
 {
-    u_char                 *p, digest[16];
-    ngx_md5_t               md5;
-    ngx_uint_t              i;
-    ngx_pool_t             *pool;
-    emage_str_t             revision, type;
-    emage_stored_t          kind;
-    ngx_http_emage_part_t  *part;
+    u_char                    *p, digest[16];
+    uint32_t                   n;
+    ngx_md5_t                  md5;
+    ngx_uint_t                 i;
+    ngx_pool_t                *pool;
+    emage_str_t                revision, type;
+    emage_stored_t             kind;
+    ngx_http_emage_part_t     *part;
+    ngx_http_emage_series_t  **series;
 
     pool = ctx->request->pool;
     part = plan->parts.elts;
@@ -294,7 +296,18 @@ ngx_http_emage_plan_names(ngx_http_emage_ctx_t *ctx,
     digest[1] = (u_char) plan->as_octets;
     ngx_md5_update(&md5, digest, 2);
 
+    series = plan->series.elts;
+    n = 0;
+
     for (i = 0; i < plan->parts.nelts; i++) {
+
+        /* parts follow the order of the series, some of which may have none */
+
+        while (series[n] != part[i].series) {
+            n++;
+        }
+
+        ngx_md5_update(&md5, &n, sizeof(uint32_t));
         ngx_md5_update(&md5, &part[i].instance, sizeof(uint32_t));
         ngx_md5_update(&md5, &part[i].item, sizeof(uint32_t));
     }
