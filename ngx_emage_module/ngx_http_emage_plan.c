@@ -4,6 +4,7 @@
  */
 
 
+#include "ngx_http_emage_entry.h"
 #include "ngx_http_emage_plan.h"
 
 
@@ -165,23 +166,27 @@ ngx_http_emage_is_metadata(emage_resource_kind_t kind)
 
 /*
  * Everything a small body is a function of.  The version of the study record
- * pins the status of reports, and with it which instances are in.
+ * pins the status of reports, and with it which instances are in; the lease's
+ * generation, which records it is a version of.
  */
 
 static ngx_int_t
 ngx_http_emage_plan_key(ngx_http_emage_ctx_t *ctx, ngx_http_emage_plan_t *plan,
     ngx_str_t *accept)
 {
-    size_t               len;
-    u_char              *p;
-    emage_str_t          revision;
-    ngx_http_request_t  *r;
+    size_t                    len;
+    u_char                   *p;
+    emage_str_t               revision;
+    ngx_http_request_t       *r;
+    const ngx_emage_stamp_t  *stamp;
 
     r = ctx->request;
     revision = emage_facts_revision(ngx_http_emage_facts(ctx));
 
+    stamp = ngx_http_emage_entry_stamp(ctx->want.entry);
+
     len = ctx->conf->store.len + revision.len + accept->len + r->uri.len
-          + NGX_INT64_LEN + 8;
+          + 2 * NGX_INT64_LEN + 9;
 
     if (len > NGX_HTTP_EMAGE_KEY_MAX) {
         return NGX_OK;
@@ -193,9 +198,10 @@ ngx_http_emage_plan_key(ngx_http_emage_ctx_t *ctx, ngx_http_emage_plan_t *plan,
     }
 
     plan->key.data = p;
-    plan->key.len = ngx_sprintf(p, "%V%Z%*s%Z%V%Z%V%Z%L%Z%02xi",
+    plan->key.len = ngx_sprintf(p, "%V%Z%*s%Z%V%Z%V%Z%L%Z%uL%Z%02xi",
                                 &ctx->conf->store, revision.len, revision.data,
                                 &r->uri, accept, plan->study_version,
+                                stamp->generation,
                                 (ngx_int_t) ctx->verdict.permits)
                     - p;
 
