@@ -92,9 +92,11 @@ my %refusal = (
 for my $name (sort keys %refusal) {
     my ($answer, $re) = @{$refusal{$name}};
 
-    $fake->script(emage_version => $answer);
     my $before = $re ? logged($re) : 0;
-    sleep 0.5;
+
+    $fake->script(emage_version => $answer);
+    $t->wait_for("the log of $name", 5, sub { logged($re) > $before }) if $re;
+    sleep 0.4;
     is(status(), 503, "$name: nothing is answered");
     is(logged($re), $before + 1, "$name: said once") if $re;
     $fake->script();
