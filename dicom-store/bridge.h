@@ -2,8 +2,8 @@
 /*
  * Copyright (C) The e-mage authors
  *
- * What e-mage takes from DCMTK: the dictionary, and the way from Implicit VR LE
- * and Explicit VR BE to Explicit VR LE.  The other side is C++; no exception
+ * What e-mage takes from DCMTK: the dictionary, the way from Implicit VR LE and
+ * Explicit VR BE to Explicit VR LE, and pictures.  The other side is C++; no exception
  * and no log line leaves it.
  */
 
@@ -34,6 +34,20 @@ void emage_dcmtk_vr(uint32_t tag, char vr[2]);
 
 emage_rc_t emage_dcmtk_reencode(const char *from, const char *to, bool swap32,
     emage_error_t *err);
+
+
+/*
+ * Draws frame `frame` (from 0) of a Part 10 file as JPEG: whole at quality 90
+ * to `full`, fitted into 256 x 256 (never enlarged) at quality 80 to `thumb`.
+ * Grey values go through the first VOI window, else the first VOI LUT, else
+ * from the least to the greatest.  EMAGE_ERROR: DCMTK cannot decode it.  Files
+ * that were begun are left.
+ */
+
+#define EMAGE_THUMBNAIL_SIDE  256
+
+emage_rc_t emage_dcmtk_render(const char *path, uint32_t frame,
+    const char *full, const char *thumb, emage_error_t *err);
 
 
 #endif /* EMAGE_BRIDGE_H */

@@ -11,13 +11,30 @@ extern "C" {
 }
 
 #include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmdata/dcrledrg.h>
 #include <dcmtk/dcmdata/dctk.h>
+#include <dcmtk/dcmimage/diregist.h>
+#include <dcmtk/dcmimgle/dcmimage.h>
+#include <dcmtk/dcmjpeg/dipijpeg.h>
+#include <dcmtk/dcmjpeg/djdecode.h>
+#include <dcmtk/dcmjpls/djdecode.h>
 #include <dcmtk/oflog/oflog.h>
 
+#include <memory>
 #include <new>
 
 
+#define EMAGE_RENDERED_QUALITY   90
+#define EMAGE_THUMBNAIL_QUALITY  80
+
+
 static emage_rc_t emage_dcmtk_swap32(DcmDataset *dataset);
+static void emage_dcmtk_decoders(void);
+static bool emage_dcmtk_draw(const char *path, uint32_t frame,
+    const char *full, const char *thumb);
+static DicomImage *emage_dcmtk_shrink(const DicomImage &image);
+static bool emage_dcmtk_jpeg(DicomImage &image, unsigned quality,
+    const char *path);
 
 
 bool
@@ -167,6 +184,114 @@ emage_dcmtk_reencode(const char *from, const char *to, bool swap32,
 
     } catch (...) {
         emage_error_set(err, "the DICOM toolkit failed while re-encoding");
+        return EMAGE_ERROR;
+    }
+}
+
+
+/* Here and not in init: what is kept as it came is never decoded. */
+
+static void
+emage_dcmtk_decoders(void)
+{
+    DJDecoderRegistration::registerCodecs();
+    DJLSDecoderRegistration::registerCodecs();
+    DcmRLEDecoderRegistration::registerCodecs();
+}
+
+
+static DicomImage *
+emage_dcmtk_shrink(const DicomImage &image)
+{
+    unsigned long  w, h, side;
+
+    w = image.getWidth();
+    h = image.getHeight();
+    side = (w > h) ? w : h;
+
+    if (side > EMAGE_THUMBNAIL_SIDE) {
+        w = w * EMAGE_THUMBNAIL_SIDE / side;
+        h = h * EMAGE_THUMBNAIL_SIDE / side;
+    }
+
+    return image.createScaledImage((w == 0) ? 1UL : w, (h == 0) ? 1UL : h, 1,
+                                   0);
+}
+
+
+static bool
+emage_dcmtk_jpeg(DicomImage &image, unsigned quality, const char *path)
+{
+    DiJPEGPlugin  plugin;
+
+    plugin.setQuality(quality);
+
+    return image.getStatus() == EIS_Normal
+           && image.writePluginFormat(&plugin, path) != 0;
+}
+
+
+static bool
+emage_dcmtk_draw(const char *path, uint32_t frame, const char *full,
+    const char *thumb)
+{
+    DcmFileFormat  file;
+
+    if (file.loadFile(path).bad()) {
+        return false;
+    }
+
+    /* of many frames the one is read */
+
+    DicomImage  image(file.getDataset(),
+                      file.getDataset()->getOriginalXfer(),
+                      CIF_UsePartialAccessToPixelData, frame, 1);
+
+    if (image.getStatus() != EIS_Normal || image.getWidth() == 0
+        || image.getHeight() == 0)
+    {
+        return false;
+    }
+
+    if (image.isMonochrome() && !image.setWindow(0UL)
+        && !image.setVoiLut(0UL))
+    {
+        (void) image.setMinMaxWindow();
+    }
+
+    if (!emage_dcmtk_jpeg(image, EMAGE_RENDERED_QUALITY, full)) {
+        return false;
+    }
+
+    std::unique_ptr<DicomImage>  small(emage_dcmtk_shrink(image));
+
+    return small != nullptr
+           && emage_dcmtk_jpeg(*small, EMAGE_THUMBNAIL_QUALITY, thumb);
+}
+
+
+emage_rc_t
+emage_dcmtk_render(const char *path, uint32_t frame, const char *full,
+    const char *thumb, emage_error_t *err)
+{
+    try {
+        emage_dcmtk_decoders();
+
+        if (emage_dcmtk_draw(path, frame, full, thumb)) {
+            return EMAGE_OK;
+        }
+
+        emage_error_set(err, "cannot be drawn: the DICOM toolkit does not "
+                        "decode it");
+        return EMAGE_ERROR;
+
+    } catch (const std::bad_alloc &) {
+        emage_error_set(err, "drawing needs more memory than a worker may "
+                        "use");
+        return EMAGE_NOMEM;
+
+    } catch (...) {
+        emage_error_set(err, "the DICOM toolkit failed while drawing");
         return EMAGE_ERROR;
     }
 }

@@ -68,6 +68,10 @@ emage_build_series(emage_build_t *b, const char *series)
     }
 
     if (rc == EMAGE_OK) {
+        rc = emage_series_render(&s);
+    }
+
+    if (rc == EMAGE_OK) {
         rc = emage_series_finish(&s);
     }
 
@@ -85,6 +89,7 @@ emage_build_series(emage_build_t *b, const char *series)
     emage_file_unmap(&s.old_meta_map);
     emage_index_writer_destroy(s.writer);
     emage_buf_free(&s.meta);
+    free(s.shown);
     json_decref(s.row);
     json_decref(s.rows);
     json_decref(s.old_rows);
@@ -270,6 +275,8 @@ emage_series_kept(emage_series_build_t *s, uint32_t n)
 
     copy = in;
     copy.meta_offset = s->meta.len;
+    copy.rendered_size = 0;
+    copy.thumbnail_size = 0;
 
     if (emage_buf_add(&s->meta, s->old_meta_map.data + in.meta_offset,
                       in.meta_length) != EMAGE_OK
@@ -318,7 +325,7 @@ emage_series_kept(emage_series_build_t *s, uint32_t n)
 
     entry = json_array_get(s->old_rows, n);
 
-    return emage_series_count(s, in.uid, in.cls,
+    return emage_series_count(s, in.uid, in.cls, in.nframes,
                               json_incref(json_object_get(entry, "row")));
 }
 
@@ -387,11 +394,19 @@ emage_series_rows_add(json_t *rows, emage_str_t uid, emage_class_t cls,
 
 emage_rc_t
 emage_series_count(emage_series_build_t *s, emage_str_t sop,
-    emage_class_t cls, json_t *row)
+    emage_class_t cls, uint32_t nframes, json_t *row)
 {
+    emage_rc_t      rc;
     emage_build_t  *b;
 
     b = s->b;
+
+    rc = emage_series_show(s, sop, cls, nframes, row);
+
+    if (rc != EMAGE_OK) {
+        json_decref(row);
+        return rc;
+    }
 
     if (row == NULL || !emage_series_rows_add(s->rows, sop, cls, row)) {
         return emage_build_nomem(b);
