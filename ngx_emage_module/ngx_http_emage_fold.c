@@ -227,6 +227,11 @@ ngx_http_emage_fold_copy(ngx_http_emage_fold_t *fold, emage_access_t *access)
     }
 
     for (i = 0; i < 5; i++) {
+
+        if (strings[i]->len == 0) {
+            continue;
+        }
+
         ngx_memcpy(p, strings[i]->data, strings[i]->len);
         strings[i]->data = (char *) p;
         p += strings[i]->len;

@@ -175,7 +175,7 @@ for my $uid (sort keys %expect) {
     my $m = get("$base/metadata", 'application/dicom+json');
     my $json = eval { decode_json($m->{body}) };
 
-    unless ($json && @$json == 1) {
+    unless (ref $json eq 'ARRAY' && @$json == 1) {
         wrong("$e->{path}: metadata: status $m->{status} $@");
         next;
     }
