@@ -16,6 +16,8 @@ static void emage_access_int(emage_buf_t *body, emage_str_t name,
     uint64_t value);
 static void emage_access_subject(emage_buf_t *body,
     const emage_subject_t *subject);
+static void emage_access_search(emage_buf_t *body,
+    const emage_access_t *access);
 static void emage_access_decision(emage_buf_t *body,
     const emage_access_t *access);
 static void emage_access_outcome(emage_buf_t *body,
@@ -58,6 +60,30 @@ emage_access_subject(emage_buf_t *body, const emage_subject_t *subject)
                      subject->organisation);
     emage_access_str(body, emage_str(",\"acr\":"), subject->acr);
     emage_access_str(body, emage_str(",\"session\":"), subject->session);
+}
+
+
+/* What was asked for, and whom the answer names. */
+
+static void
+emage_access_search(emage_buf_t *body, const emage_access_t *access)
+{
+    if (access->query.len != 0) {
+        (void) emage_buf_add_str(body, emage_str(",\"query\":"));
+        (void) emage_buf_add_str(body, access->query);
+    }
+
+    emage_access_int(body, emage_str(",\"rows\":"), access->rows);
+
+    if (access->studies.len != 0) {
+        (void) emage_buf_add_str(body, emage_str(",\"studies\":"));
+        (void) emage_buf_add_str(body, access->studies);
+    }
+
+    if (access->pids.len != 0) {
+        (void) emage_buf_add_str(body, emage_str(",\"pids\":"));
+        (void) emage_buf_add_str(body, access->pids);
+    }
 }
 
 
@@ -161,6 +187,10 @@ emage_access_body(emage_buf_t *body, const emage_access_t *access)
     emage_access_str(body, emage_str(",\"series\":"), access->series);
     emage_access_str(body, emage_str(",\"instance\":"), access->instance);
     emage_access_str(body, emage_str(",\"pid\":"), access->pid);
+
+    if (access->search) {
+        emage_access_search(body, access);
+    }
 
     emage_access_decision(body, access);
 

@@ -88,6 +88,11 @@ typedef struct {
     emage_str_t             series;
     emage_str_t             instance;
     emage_str_t             pid;
+    bool                    search;
+    emage_str_t             query;          /* of a search, JSON object text */
+    emage_str_t             studies;        /* that it lists, JSON array text */
+    emage_str_t             pids;           /* and whose they are */
+    uint32_t                rows;           /* of a search */
     const emage_str_t      *reasons;
     uint32_t                nreasons;
     uint32_t                errors;
@@ -112,11 +117,11 @@ typedef struct {
  * The members of an access record, in the journal's fixed order: type
  * ("intent", "outcome", "refusal"), time, decision_id, request_id,
  * subject_kind, subject, issuer, profession, organisation, acr, session,
- * purpose, action, study, series, instance, pid, decision ("permit", "deny"),
- * reasons, errors, cause, policy, study_version, patient_version; outcomes go
- * on with status, requests, bytes, frames, incomplete, ninstances, instances,
- * duration.  Empty strings and arrays, no errors, and versions of 0 are left
- * out.
+ * purpose, action, study, series, instance, pid, of searches query, rows,
+ * studies and pids, decision ("permit", "deny"), reasons, errors, cause,
+ * policy, study_version, patient_version; outcomes go on with status, requests,
+ * bytes, frames, incomplete, ninstances, instances, duration.  Empty strings
+ * and arrays, no errors, and versions of 0 are left out.
  */
 
 emage_rc_t emage_access_body(emage_buf_t *body, const emage_access_t *access);

@@ -16,6 +16,8 @@
 
 static bool emage_journal_filter_str(const emage_journal_record_t *record,
     const char *name, emage_str_t want);
+static bool emage_journal_filter_any(const emage_journal_record_t *record,
+    const char *name, const char *list, emage_str_t want);
 static bool emage_journal_plain(emage_str_t s);
 
 
@@ -38,6 +40,17 @@ emage_journal_filter_str(const emage_journal_record_t *record,
 }
 
 
+/* One that the record is about, or one of those that a search listed. */
+
+static bool
+emage_journal_filter_any(const emage_journal_record_t *record,
+    const char *name, const char *list, emage_str_t want)
+{
+    return emage_journal_filter_str(record, name, want)
+           || emage_journal_record_lists(record, list, want);
+}
+
+
 bool
 emage_journal_filter_match(const emage_journal_filter_t *filter,
     const emage_journal_record_t *record)
@@ -45,8 +58,9 @@ emage_journal_filter_match(const emage_journal_filter_t *filter,
     int64_t  time;
 
     if (!emage_journal_filter_str(record, "type", filter->type)
-        || !emage_journal_filter_str(record, "pid", filter->pid)
-        || !emage_journal_filter_str(record, "study", filter->study)
+        || !emage_journal_filter_any(record, "pid", "pids", filter->pid)
+        || !emage_journal_filter_any(record, "study", "studies",
+                                     filter->study)
         || !emage_journal_filter_str(record, "decision", filter->decision)
         || !emage_journal_filter_str(record, "request_id", filter->request))
     {

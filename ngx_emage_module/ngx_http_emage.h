@@ -17,6 +17,7 @@
 
 #include <emage/base.h>
 #include <emage/consent.h>
+#include <emage/identifier.h>
 #include <emage/resource.h>
 #include <emage/token.h>
 
@@ -41,6 +42,7 @@ typedef struct ngx_http_emage_fold_s    ngx_http_emage_fold_t;
 typedef struct ngx_http_emage_series_s  ngx_http_emage_series_t;
 typedef struct ngx_http_emage_plan_s    ngx_http_emage_plan_t;
 typedef struct ngx_http_emage_stream_s  ngx_http_emage_stream_t;
+typedef struct ngx_http_emage_search_s  ngx_http_emage_search_t;
 
 
 typedef struct {
@@ -56,10 +58,13 @@ typedef struct {
     emage_policy_t         *policy;
     ngx_emage_lease_t      *lease;
     ngx_shm_zone_t         *tokens;
+    ngx_shm_zone_t         *metrics;
     ngx_thread_pool_t      *pool;
     ngx_int_t               request_id_index;
     size_t                  body_cache;    /* bytes a worker */
+    u_char                  key[EMAGE_IDENTIFIER_KEY];
 
+    unsigned                key_set:1;
     unsigned                redis_set:1;
     unsigned                used:1;        /* a location is guarded */
 } ngx_http_emage_main_conf_t;
@@ -89,6 +94,7 @@ typedef enum {
     NGX_HTTP_EMAGE_IDENTITY = 0,
     NGX_HTTP_EMAGE_FACTS,
     NGX_HTTP_EMAGE_DECIDE,
+    NGX_HTTP_EMAGE_SEARCH,                 /* instead of both */
     NGX_HTTP_EMAGE_JOURNAL,
     NGX_HTTP_EMAGE_SERVE,
     NGX_HTTP_EMAGE_DONE
@@ -133,6 +139,7 @@ struct ngx_http_emage_ctx_s {
 
     ngx_http_emage_plan_t       *plan;
     ngx_http_emage_stream_t     *stream;
+    ngx_http_emage_search_t     *search;
     ngx_queue_t                  transfer; /* in worker's transfers */
     ngx_msec_t                   start;
 
@@ -221,6 +228,8 @@ ngx_int_t ngx_http_emage_unauthorized(ngx_http_emage_ctx_t *ctx,
     ngx_uint_t presented);
 ngx_int_t ngx_http_emage_unavailable(ngx_http_emage_ctx_t *ctx);
 ngx_int_t ngx_http_emage_not_allowed(ngx_http_request_t *r);
+ngx_int_t ngx_http_emage_bad_request(ngx_http_emage_ctx_t *ctx,
+    const char *detail);
 ngx_int_t ngx_http_emage_not_acceptable(ngx_http_emage_ctx_t *ctx,
     ngx_str_t *stored);
 ngx_int_t ngx_http_emage_not_satisfiable(ngx_http_emage_ctx_t *ctx,
@@ -228,6 +237,10 @@ ngx_int_t ngx_http_emage_not_satisfiable(ngx_http_emage_ctx_t *ctx,
 ngx_int_t ngx_http_emage_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
 ngx_int_t ngx_http_emage_common_headers(ngx_http_request_t *r);
+
+/* The text of a refusal, in the header of an empty list. */
+
+ngx_int_t ngx_http_emage_notice(ngx_http_request_t *r);
 
 
 /*

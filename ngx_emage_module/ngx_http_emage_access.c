@@ -10,6 +10,7 @@
 
 #include "ngx_http_emage_fold.h"
 #include "ngx_http_emage_plan.h"
+#include "ngx_http_emage_search.h"
 
 
 #define NGX_HTTP_EMAGE_ACCESS_TIMER  1000      /* ms */
@@ -190,6 +191,10 @@ ngx_http_emage_access_fill(ngx_http_emage_ctx_t *ctx, emage_access_type_t type,
         access->pid = emage_facts_pid(facts);
         access->study_version = emage_facts_study_version(facts);
         access->patient_version = emage_facts_patient_version(facts);
+    }
+
+    if (ctx->search != NULL) {
+        ngx_http_emage_search_access(ctx, access);
     }
 
     vv = ngx_http_get_indexed_variable(r,

@@ -69,12 +69,15 @@ ngx_http_emage_fold_key(ngx_http_emage_ctx_t *ctx, emage_access_t *access,
     ngx_http_emage_fold_add(access->action);
     ngx_http_emage_fold_add(access->study);
     ngx_http_emage_fold_add(access->series);
+    ngx_http_emage_fold_add(access->query);
+    ngx_http_emage_fold_add(access->studies);
 
 #undef ngx_http_emage_fold_add
 
     ngx_md5_update(&md5, &access->study_version, sizeof(int64_t));
     ngx_md5_update(&md5, &access->patient_version, sizeof(int64_t));
     ngx_md5_update(&md5, &ctx->verdict.permits, sizeof(unsigned));
+    ngx_md5_update(&md5, &access->rows, sizeof(uint32_t));
 
     ngx_md5_final(key, &md5);
 }
@@ -200,6 +203,12 @@ ngx_http_emage_fold_copy(ngx_http_emage_fold_t *fold, emage_access_t *access)
     }
 
     fold->access = *access;
+
+    /* what a search lists stands in its intent, which comes first */
+
+    fold->access.query = emage_null_str;
+    fold->access.studies = emage_null_str;
+    fold->access.pids = emage_null_str;
 
     strings[0] = &fold->access.request_id;
     strings[1] = &fold->access.study;

@@ -8,7 +8,7 @@
  */
 
 
-#include "ngx_http_emage_entry.h"
+#include "ngx_http_emage_search.h"
 
 
 #define NGX_HTTP_EMAGE_ROUNDS  8
@@ -219,6 +219,10 @@ ngx_http_emage_run(ngx_http_emage_ctx_t *ctx)
             rc = ngx_http_emage_decide_step(ctx);
             break;
 
+        case NGX_HTTP_EMAGE_SEARCH:
+            rc = ngx_http_emage_search(ctx);
+            break;
+
         case NGX_HTTP_EMAGE_JOURNAL:
             rc = ngx_http_emage_journal_step(ctx);
             break;
@@ -274,15 +278,14 @@ ngx_http_emage_identity(ngx_http_emage_ctx_t *ctx)
         return ngx_http_emage_unavailable(ctx);
     }
 
-    if (ctx->resource.kind == EMAGE_RESOURCE_NONE
-        || emage_resource_is_search(ctx->resource.kind))
-    {
+    if (ctx->resource.kind == EMAGE_RESOURCE_NONE) {
         ctx->cause = "no such resource";
         ngx_http_emage_access_count(1);
         return ngx_http_emage_refuse(ctx);
     }
 
-    ctx->state = NGX_HTTP_EMAGE_FACTS;
+    ctx->state = emage_resource_is_search(ctx->resource.kind)
+                 ? NGX_HTTP_EMAGE_SEARCH : NGX_HTTP_EMAGE_FACTS;
 
     return NGX_DECLINED;
 }
@@ -405,6 +408,10 @@ ngx_http_emage_journal_step(ngx_http_emage_ctx_t *ctx)
 static ngx_int_t
 ngx_http_emage_serve_step(ngx_http_emage_ctx_t *ctx)
 {
+    if (ctx->search != NULL) {
+        return ngx_http_emage_search_serve(ctx);
+    }
+
     if (!ngx_http_emage_facts_fresh(ctx)) {
 
         if (++ctx->want.rounds == NGX_HTTP_EMAGE_ROUNDS) {
@@ -456,6 +463,7 @@ ngx_http_emage_cleanup(void *data)
     ngx_http_emage_transfer_end(ctx);
     ngx_http_emage_access_outcome(ctx);
     ngx_http_emage_facts_leave(ctx);
+    ngx_http_emage_search_cleanup(ctx);
 
     ctx->state = NGX_HTTP_EMAGE_DONE;
 }

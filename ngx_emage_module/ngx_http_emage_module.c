@@ -8,6 +8,7 @@
 
 #include "ngx_http_emage.h"
 #include "ngx_http_emage_cache.h"
+#include "ngx_http_emage_rows.h"
 #include "ngx_http_emage_store.h"
 
 
@@ -21,6 +22,8 @@ static char *ngx_http_emage_redis(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_emage_policy(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_emage_journal(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_emage_key(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static void ngx_http_emage_policy_cleanup(void *data);
 
@@ -44,6 +47,13 @@ static ngx_command_t  ngx_http_emage_commands[] = {
     { ngx_string("emage_journal"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_emage_journal,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("emage_key"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_emage_key,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -166,7 +176,9 @@ static ngx_int_t
 ngx_http_emage_postconfiguration(ngx_conf_t *cf)
 {
     ngx_str_t                    name;
+    ngx_uint_t                   i;
     const char                  *missing;
+    emage_issuer_t              *issuer;
     ngx_http_emage_main_conf_t  *emcf;
 
     emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_emage_module);
@@ -190,6 +202,17 @@ ngx_http_emage_postconfiguration(ngx_conf_t *cf)
 
     if (ngx_http_emage_check_locations(cf, emcf) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    issuer = emcf->issuers.elts;
+
+    for (i = 0; i < emcf->issuers.nelts && !emcf->key_set; i++) {
+        if (issuer[i].kind == EMAGE_SUBJECT_PATIENT) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "issuer \"%*s\" is of patients, whose lists stay "
+                          "empty without \"emage_key\"",
+                          issuer[i].name.len, issuer[i].name.data);
+        }
     }
 
     ngx_str_set(&name, "request_id");
@@ -377,6 +400,75 @@ ngx_http_emage_journal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/*
+ * The key of identifier hashes, by which a patient's own studies are found and
+ * the journal names whom a search asked for.  Read once, by the master.
+ */
+
+static char *
+ngx_http_emage_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_emage_main_conf_t *emcf = conf;
+
+    ssize_t           n;
+    ngx_fd_t          fd;
+    ngx_str_t        *value, name;
+    ngx_file_info_t   fi;
+    u_char            key[EMAGE_IDENTIFIER_KEY + 1];
+
+    if (emcf->key_set) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    name = value[1];
+
+    if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    fd = ngx_open_file(name.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE || ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "key \"%V\" cannot be read; name the file that "
+                           "\"emage-consent init\" made", &name);
+
+        if (fd != NGX_INVALID_FILE) {
+            (void) ngx_close_file(fd);
+        }
+
+        return NGX_CONF_ERROR;
+    }
+
+    n = ngx_read_fd(fd, key, sizeof(key));
+
+    (void) ngx_close_file(fd);
+
+    if (!ngx_is_file(&fi) || n != EMAGE_IDENTIFIER_KEY) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "key \"%V\" is not %d bytes; name the file that "
+                           "\"emage-consent init\" made", &name,
+                           EMAGE_IDENTIFIER_KEY);
+        return NGX_CONF_ERROR;
+    }
+
+    if (fi.st_mode & (S_IRGRP|S_IWGRP|S_IROTH|S_IWOTH)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "key \"%V\" can be read by others; chmod 0600",
+                           &name);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memcpy(emcf->key, key, EMAGE_IDENTIFIER_KEY);
+    ngx_explicit_memzero(key, sizeof(key));
+
+    emcf->key_set = 1;
+
+    return NGX_CONF_OK;
+}
+
+
 static ngx_int_t
 ngx_http_emage_init_process(ngx_cycle_t *cycle)
 {
@@ -416,6 +508,7 @@ ngx_http_emage_init_process(ngx_cycle_t *cycle)
     if (ngx_http_emage_facts_init(cycle) != NGX_OK
         || ngx_http_emage_access_init(cycle) != NGX_OK
         || ngx_http_emage_store_init(cycle) != NGX_OK
+        || ngx_http_emage_rows_init(cycle) != NGX_OK
         || ngx_http_emage_cache_init(cycle, emcf->body_cache) != NGX_OK)
     {
         return NGX_ERROR;

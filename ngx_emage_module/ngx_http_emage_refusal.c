@@ -11,6 +11,12 @@
 #include "ngx_http_emage.h"
 
 
+#define NGX_HTTP_EMAGE_NOTICE                                                \
+    "Not found, or not shared with you. In an emergency a professional "     \
+    "may open the record by giving a reason. For help, give the request "    \
+    "id below to the support of your establishment."
+
+
 static ngx_int_t ngx_http_emage_answer(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *type, u_char *text, size_t len);
 static ngx_int_t ngx_http_emage_problem(ngx_http_request_t *r,
@@ -24,10 +30,7 @@ ngx_http_emage_refuse(ngx_http_emage_ctx_t *ctx)
     ctx->refused = 1;
 
     return ngx_http_emage_problem(ctx->request, NGX_HTTP_NOT_FOUND,
-        "Not found",
-        "Not found, or not shared with you. In an emergency a professional "
-        "may open the record by giving a reason. For help, give the request "
-        "id below to the support of your establishment.");
+        "Not found", NGX_HTTP_EMAGE_NOTICE);
 }
 
 
@@ -115,6 +118,38 @@ ngx_http_emage_not_allowed(ngx_http_request_t *r)
 
     return ngx_http_emage_problem(r, NGX_HTTP_NOT_ALLOWED, "Not allowed",
                                   "Images and reports can be read only.");
+}
+
+
+ngx_int_t
+ngx_http_emage_bad_request(ngx_http_emage_ctx_t *ctx, const char *detail)
+{
+    u_char       *text;
+    ngx_int_t     rc;
+    ngx_str_t     type;
+    emage_buf_t   buf;
+
+    emage_buf_init(&buf, 4096);
+
+    (void) emage_buf_add_c(&buf, "{\"title\":\"Bad request\",\"status\":400,"
+                                 "\"detail\":");
+    (void) emage_buf_add_json(&buf, emage_str_c(detail));
+    (void) emage_buf_add_c(&buf, "}\n");
+
+    rc = NGX_ERROR;
+    text = buf.failed ? NULL : ngx_pnalloc(ctx->request->pool, buf.len);
+
+    if (text != NULL) {
+        ngx_memcpy(text, buf.data, buf.len);
+        ngx_str_set(&type, "application/problem+json");
+
+        rc = ngx_http_emage_answer(ctx->request, NGX_HTTP_BAD_REQUEST, &type,
+                                   text, buf.len);
+    }
+
+    emage_buf_free(&buf);
+
+    return rc;
 }
 
 
@@ -279,6 +314,32 @@ ngx_http_emage_request_id(ngx_http_request_t *r, u_char *id)
     }
 
     ngx_memcpy(id, vv->data, 32);
+}
+
+
+ngx_int_t
+ngx_http_emage_notice(ngx_http_request_t *r)
+{
+    u_char     *id;
+    ngx_str_t   value;
+
+    id = ngx_pnalloc(r->pool, 32);
+    if (id == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_emage_request_id(r, id);
+
+    ngx_str_set(&value, NGX_HTTP_EMAGE_NOTICE);
+
+    if (ngx_http_emage_add_header(r, "X-Emage-Notice", &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    value.data = id;
+    value.len = 32;
+
+    return ngx_http_emage_add_header(r, "X-Emage-Request", &value);
 }
 
 

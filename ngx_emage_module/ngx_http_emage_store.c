@@ -75,7 +75,7 @@ ngx_http_emage_open(ngx_fd_t dir, const char *path, ngx_uint_t flags)
 
 /*
  * Reads a whole index into memory of its own.  NGX_DECLINED when there is no
- * such file.
+ * such file, or none that can be an index.
  */
 
 static ngx_int_t
@@ -85,6 +85,7 @@ ngx_http_emage_read_index(ngx_fd_t dir, const char *name, size_t max,
     size_t           size;
     ssize_t          n;
     ngx_fd_t         fd;
+    ngx_int_t        rc;
     ngx_file_t       file;
     ngx_file_info_t  fi;
 
@@ -102,6 +103,7 @@ ngx_http_emage_read_index(ngx_fd_t dir, const char *name, size_t max,
     }
 
     *data = NULL;
+    rc = NGX_ERROR;
 
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)
         || ngx_file_size(&fi) <= 0 || ngx_file_size(&fi) > (off_t) max)
@@ -109,6 +111,7 @@ ngx_http_emage_read_index(ngx_fd_t dir, const char *name, size_t max,
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "\"%s\" of \"%s\" is empty, too large or no file; run "
                       "\"emage-store verify\"", name, key);
+        rc = NGX_DECLINED;
         goto failed;
     }
 
@@ -147,7 +150,7 @@ failed:
 
     (void) ngx_close_file(fd);
 
-    return NGX_ERROR;
+    return rc;
 }
 
 
@@ -422,19 +425,13 @@ ngx_http_emage_series_evict(void)
 
 
 ngx_int_t
-ngx_http_emage_series_list(ngx_str_t *store, emage_str_t study,
-    emage_str_t revision, ngx_pool_t *pool, ngx_log_t *log,
-    emage_study_series_t **list, uint32_t *n)
+ngx_http_emage_revision_read(ngx_str_t *store, emage_str_t study,
+    emage_str_t revision, const char *name, ngx_log_t *log, void **data,
+    size_t *len)
 {
-    void           *data;
-    size_t          len;
-    u_char         *copy;
-    ngx_fd_t        root, dir;
-    ngx_int_t       rc;
-    emage_str_t     text;
-    emage_error_t   err;
-    u_char          path[sizeof("studies//") + EMAGE_UID_MAX
-                         + EMAGE_REVISION_MAX];
+    ngx_fd_t   root, dir;
+    ngx_int_t  rc;
+    u_char     path[sizeof("studies//") + EMAGE_UID_MAX + EMAGE_REVISION_MAX];
 
     if (study.len > EMAGE_UID_MAX || revision.len == 0
         || revision.len > EMAGE_REVISION_MAX)
@@ -455,27 +452,50 @@ ngx_http_emage_series_list(ngx_str_t *store, emage_str_t study,
 
     dir = ngx_http_emage_open(root, (const char *) path, O_PATH|O_DIRECTORY);
 
-    (void) ngx_close_file(root);
-
     if (dir == NGX_INVALID_FILE) {
+        rc = ngx_errno == NGX_ENOENT ? NGX_DECLINED : NGX_ERROR;
+
         ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
                       "\"%s\", which a record names, cannot be opened in the "
                       "store; run \"emage-store verify\"", path);
-        return NGX_ERROR;
+
+        (void) ngx_close_file(root);
+
+        return rc;
     }
 
-    rc = ngx_http_emage_read_index(dir, "study.idx", NGX_HTTP_EMAGE_INDEX_MAX,
-                                   log, path, &data, &len);
+    (void) ngx_close_file(root);
+
+    rc = ngx_http_emage_read_index(dir, name, NGX_HTTP_EMAGE_INDEX_MAX, log,
+                                   path, data, len);
 
     (void) ngx_close_file(dir);
 
-    if (rc != NGX_OK) {
-        if (rc == NGX_DECLINED) {
-            ngx_log_error(NGX_LOG_ERR, log, 0,
-                          "\"%s\" has no study.idx; run \"emage-store "
-                          "verify\" and ingest the study again", path);
-        }
+    if (rc == NGX_DECLINED) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "\"%s\" has no \"%s\"; run \"emage-store verify\" and "
+                      "ingest the study again", path, name);
+    }
 
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_emage_series_list(ngx_str_t *store, emage_str_t study,
+    emage_str_t revision, ngx_pool_t *pool, ngx_log_t *log,
+    emage_study_series_t **list, uint32_t *n)
+{
+    void           *data;
+    size_t          len;
+    u_char         *copy;
+    emage_str_t     text;
+    emage_error_t   err;
+
+    if (ngx_http_emage_revision_read(store, study, revision, "study.idx", log,
+                                     &data, &len)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -514,8 +534,9 @@ ngx_http_emage_series_list(ngx_str_t *store, emage_str_t study,
 damaged:
 
     ngx_log_error(NGX_LOG_ERR, log, 0,
-                  "study.idx of \"%s\" is damaged: %s; run \"emage-store "
-                  "verify\" and ingest the study again", path, err.text);
+                  "study.idx of study \"%*s\" is damaged: %s; run "
+                  "\"emage-store verify\" and ingest the study again",
+                  study.len, study.data, err.text);
 
     return NGX_ERROR;
 }

@@ -51,6 +51,15 @@ void ngx_http_emage_series_release(ngx_http_emage_series_t *series);
 const emage_series_index_t *ngx_http_emage_series_index(
     ngx_http_emage_series_t *series);
 
+/*
+ * A file of a revision, whole, in memory to be released by ngx_free().
+ * NGX_OK, NGX_DECLINED when it is not there, NGX_ERROR (both logged).
+ */
+
+ngx_int_t ngx_http_emage_revision_read(ngx_str_t *store, emage_str_t study,
+    emage_str_t revision, const char *name, ngx_log_t *log, void **data,
+    size_t *len);
+
 /* The series of a revision, in `pool`; results as above. */
 
 ngx_int_t ngx_http_emage_series_list(ngx_str_t *store, emage_str_t study,
@@ -64,6 +73,7 @@ ngx_int_t ngx_http_emage_series_list(ngx_str_t *store, emage_str_t study,
 
 ngx_int_t ngx_http_emage_file_get(ngx_http_emage_series_t *series, uint32_t n,
     ngx_uint_t kind, ngx_log_t *log, ngx_http_emage_file_t **out);
+
 /* Exactly `n` bytes, or NGX_ERROR (logged). */
 
 ngx_int_t ngx_http_emage_file_read(ngx_http_emage_file_t *file, u_char *buf,

@@ -10,6 +10,7 @@
 
 
 #include "ngx_http_emage_plan.h"
+#include "ngx_http_emage_search.h"
 #include "ngx_http_emage_stream.h"
 
 
@@ -61,6 +62,10 @@ ngx_int_t
 ngx_http_emage_recheck(ngx_http_emage_ctx_t *ctx)
 {
     ngx_int_t  rc;
+
+    if (ctx->search != NULL) {
+        return ngx_http_emage_search_recheck(ctx);
+    }
 
     if (ctx->revoked || ctx->want.fetching) {
         return NGX_AGAIN;
@@ -138,6 +143,16 @@ ngx_http_emage_rechecked(ngx_http_emage_ctx_t *ctx)
     ngx_connection_t  *c;
 
     c = ctx->request->connection;
+
+    if (ctx->search != NULL) {
+
+        if (ngx_http_emage_search_recheck(ctx) == NGX_ERROR) {
+            ngx_http_finalize_request(ctx->request, NGX_ERROR);
+            ngx_http_run_posted_requests(c);
+        }
+
+        return;
+    }
 
     rc = ngx_http_emage_recheck_facts(ctx);
 

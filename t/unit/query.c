@@ -412,6 +412,17 @@ test_write(void)
            "what is counted anew is what is asked for");
 
     (void) parses("", EMAGE_LEVEL_STUDY, &q);
+    tap_ok(emage_overlay_strings(&i, 0x00080061, "CS", NULL, 0) == EMAGE_OK
+           && emage_query_write(&q, EMAGE_LEVEL_STUDY,
+                                (const emage_row_t *[]) { r[0], NULL, NULL },
+                                (const emage_overlay_t *[]) { &i, NULL, NULL },
+                                &out) == EMAGE_OK
+           && strstr(emage_buf_cstr(&out), "00080061") == NULL
+           && strstr(out.data, "00081030") != NULL,
+           "without a value there is no attribute");
+    emage_overlay_init(&i);
+    emage_buf_reset(&out);
+
     (void) emage_query_write(&q, EMAGE_LEVEL_STUDY,
                              (const emage_row_t *[]) { r[0], NULL, NULL },
                              (const emage_overlay_t *[]) { &s, NULL, NULL },
