@@ -14,6 +14,15 @@
 #include "revision_core.h"
 
 
+/* An image that can stand for its series. */
+
+typedef struct {
+    char      uid[EMAGE_UID_MAX + 1];
+    int64_t   number;                /* InstanceNumber; none: the last */
+    uint32_t  nframes;
+} emage_shown_t;
+
+
 typedef struct {
     emage_build_t          *b;
     const char             *uid;
@@ -22,6 +31,9 @@ typedef struct {
     emage_buf_t             meta;        /* metadata.z */
     emage_index_writer_t   *writer;
     uint32_t                count;
+    emage_shown_t          *shown;
+    size_t                  nshown;
+    size_t                  max_shown;
 
     /* the series as it was */
 
@@ -44,7 +56,19 @@ emage_rc_t emage_series_items(emage_series_build_t *s,
 /* Counts an instance and adds its row, which is owned from here on. */
 
 emage_rc_t emage_series_count(emage_series_build_t *s,
-    emage_str_t sop, emage_class_t cls, json_t *row);
+    emage_str_t sop, emage_class_t cls, uint32_t nframes, json_t *row);
+
+/* Notes an instance that can stand for the series, if it can. */
+
+emage_rc_t emage_series_show(emage_series_build_t *s, emage_str_t sop,
+    emage_class_t cls, uint32_t nframes, const json_t *row);
+
+/*
+ * Draws the middle one of them, or links what is drawn of it already; notes
+ * it in the index.  One that cannot be decoded has no picture.
+ */
+
+emage_rc_t emage_series_render(emage_series_build_t *s);
 
 
 #endif /* EMAGE_SERIES_CORE_H */

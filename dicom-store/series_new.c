@@ -124,6 +124,8 @@ emage_series_staged(emage_series_build_t *s, const emage_member_t *m,
         return EMAGE_ERROR;
     }
 
+    staged.rendered_size = 0;
+    staged.thumbnail_size = 0;
     staged.meta_offset = in->meta_offset;
     staged.meta_length = in->meta_length;
     staged.meta_size = in->meta_size;
@@ -163,7 +165,7 @@ emage_series_staged(emage_series_build_t *s, const emage_member_t *m,
 
     json_decref(part);
 
-    return emage_series_count(s, sop, m->object->cls, row);
+    return emage_series_count(s, sop, m->object->cls, staged.nframes, row);
 }
 
 

@@ -44,6 +44,9 @@ static void emage_verify_file(emage_verify_t *v, const char *dir,
     const emage_manifest_file_t *f);
 static void emage_verify_series(emage_verify_t *v, const char *dir,
     const emage_manifest_t *m, const char *name);
+static void emage_verify_picture(emage_verify_t *v,
+    const emage_manifest_t *m, const char *index,
+    const emage_index_instance_t *in, const char *suffix, uint64_t size);
 static void emage_verify_extra(emage_verify_t *v, const char *dir,
     const char *below, const emage_manifest_t *m);
 static emage_rc_t emage_verify_record(void *data, emage_str_t study);
@@ -323,10 +326,33 @@ emage_verify_series(emage_verify_t *v, const char *dir,
         if (f == NULL || f->sum.size != in.file_size) {
             emage_verify_fault(v, file, "not as series.idx has it");
         }
+
+        emage_verify_picture(v, m, name, &in, "jpg", in.rendered_size);
+        emage_verify_picture(v, m, name, &in, "thumb.jpg", in.thumbnail_size);
     }
 
     emage_series_index_close(idx);
     emage_file_unmap(&map);
+}
+
+
+static void
+emage_verify_picture(emage_verify_t *v, const emage_manifest_t *m,
+    const char *index, const emage_index_instance_t *in, const char *suffix,
+    uint64_t size)
+{
+    char                          file[256];
+    const emage_manifest_file_t  *f;
+
+    (void) snprintf(file, sizeof(file), "%.*s/%.*s.%s",
+                    (int) (strlen(index) - 11), index, (int) in->uid.len,
+                    in->uid.data, suffix);
+
+    f = emage_manifest_file(m, file);
+
+    if ((f == NULL) ? size != 0 : f->sum.size != size) {
+        emage_verify_fault(v, file, "not as series.idx has it");
+    }
 }
 
 

@@ -80,7 +80,6 @@ static void emage_worker_main(const emage_worker_conf_t *conf, int from,
     int to) __attribute__((noreturn));
 static bool emage_worker_one(const emage_worker_conf_t *conf, char *path,
     uint32_t number, int to);
-static void emage_worker_limits(const char *path);
 static bool emage_worker_read(int fd, void *dst, size_t len);
 
 
@@ -269,7 +268,6 @@ emage_pool_feed(emage_pool_t *p, emage_worker_t *w)
     uint32_t     head[2];
     emage_rc_t   rc;
     const char  *path;
-    struct stat  st;
 
     if (w->pid == 0) {
         rc = emage_pool_start(p, w);
@@ -281,14 +279,10 @@ emage_pool_feed(emage_pool_t *p, emage_worker_t *w)
     w->number = p->next++;
     w->busy = true;
     w->got = 0;
-    w->seconds = EMAGE_WORKER_SECONDS;
 
     path = p->paths[w->number];
 
-    if (stat(path, &st) == 0 && st.st_size > 0) {
-        w->seconds += (unsigned) (st.st_size >> 25);
-    }
-
+    w->seconds = emage_worker_seconds(path);
     w->deadline = emage_pool_now() + (int64_t) w->seconds * 1000;
 
     head[0] = w->number;
@@ -301,6 +295,19 @@ emage_pool_feed(emage_pool_t *p, emage_worker_t *w)
     }
 
     return EMAGE_OK;
+}
+
+
+unsigned
+emage_worker_seconds(const char *path)
+{
+    struct stat  st;
+
+    if (stat(path, &st) == -1 || st.st_size <= 0) {
+        return EMAGE_WORKER_SECONDS;
+    }
+
+    return EMAGE_WORKER_SECONDS + (unsigned) (st.st_size >> 25);
 }
 
 
@@ -480,7 +487,7 @@ emage_worker_read(int fd, void *dst, size_t len)
 }
 
 
-static void
+void
 emage_worker_limits(const char *path)
 {
     struct stat    st;

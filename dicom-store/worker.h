@@ -42,4 +42,22 @@ emage_rc_t emage_worker_run(const emage_worker_conf_t *conf,
     emage_error_t *err);
 
 
+/*
+ * Runs `call` once, in a process of its own with the same limits for the file
+ * `path`.  EMAGE_OK when it returned true; EMAGE_ERROR when it returned false,
+ * crashed or took too long; EMAGE_UNAVAILABLE: no process could be made.
+ */
+
+typedef bool (*emage_worker_call_pt)(void *data);
+
+emage_rc_t emage_worker_call(const char *path, emage_worker_call_pt call,
+    void *data, emage_error_t *err);
+
+
+/* For the files that make workers: the limits, and the time for a file. */
+
+void emage_worker_limits(const char *path);
+unsigned emage_worker_seconds(const char *path);
+
+
 #endif /* EMAGE_WORKER_H */

@@ -12,6 +12,9 @@
 
 
 static size_t ngx_http_emage_plan_framing(ngx_http_emage_plan_t *plan);
+static ngx_int_t ngx_http_emage_plan_file(ngx_http_emage_plan_t *plan,
+    emage_index_instance_t *instance, uint32_t n,
+    ngx_http_emage_segment_t *segment);
 static ngx_int_t ngx_http_emage_plan_slice(ngx_http_emage_plan_t *plan,
     ngx_http_emage_part_t *part, uint32_t n,
     ngx_http_emage_segment_t *segment);
@@ -229,6 +232,47 @@ ngx_http_emage_plan_framing(ngx_http_emage_plan_t *plan)
 }
 
 
+/* A part that is one file, or one chunk of metadata. */
+
+static ngx_int_t
+ngx_http_emage_plan_file(ngx_http_emage_plan_t *plan,
+    emage_index_instance_t *instance, uint32_t n,
+    ngx_http_emage_segment_t *segment)
+{
+    if (n > 0) {
+        return NGX_DONE;
+    }
+
+    if (plan->gzip) {
+        segment->kind = NGX_HTTP_EMAGE_FILE_METADATA;
+        segment->offset = (off_t) instance->meta_offset;
+        segment->length = (off_t) instance->meta_length;
+
+        return NGX_OK;
+    }
+
+    switch (plan->kind) {
+
+    case EMAGE_RESOURCE_RENDERED:
+        segment->kind = NGX_HTTP_EMAGE_FILE_RENDERED;
+        segment->length = (off_t) instance->rendered_size;
+        break;
+
+    case EMAGE_RESOURCE_THUMBNAIL:
+    case EMAGE_RESOURCE_SERIES_THUMBNAIL:
+        segment->kind = NGX_HTTP_EMAGE_FILE_THUMBNAIL;
+        segment->length = (off_t) instance->thumbnail_size;
+        break;
+
+    default:
+        segment->kind = NGX_HTTP_EMAGE_FILE_OBJECT;
+        segment->length = (off_t) instance->file_size;
+    }
+
+    return NGX_OK;
+}
+
+
 /* Slice `n` of a part; NGX_DONE past the last. */
 
 static ngx_int_t
@@ -251,29 +295,29 @@ ngx_http_emage_plan_slice(ngx_http_emage_plan_t *plan,
     segment->series = part->series;
     segment->instance = part->instance;
 
-    if (plan->kind != EMAGE_RESOURCE_FRAMES
-        && plan->kind != EMAGE_RESOURCE_BULKDATA)
-    {
-        if (n > 0) {
-            return NGX_DONE;
+    switch (plan->kind) {
+
+    case EMAGE_RESOURCE_FRAMES:
+        rc = emage_series_index_frame(idx, &instance, part->item, &item);
+        break;
+
+    case EMAGE_RESOURCE_BULKDATA:
+        rc = emage_series_index_bulk_at(idx, &instance, part->item, &item);
+        break;
+
+    case EMAGE_RESOURCE_RENDERED:
+
+        if (part->item != 0) {
+            rc = emage_series_index_bulk_at(idx, &instance, part->item - 1,
+                                            &item);
+            break;
         }
 
-        if (plan->gzip) {
-            segment->kind = NGX_HTTP_EMAGE_FILE_METADATA;
-            segment->offset = (off_t) instance.meta_offset;
-            segment->length = (off_t) instance.meta_length;
+        /* fall through */
 
-        } else {
-            segment->kind = NGX_HTTP_EMAGE_FILE_OBJECT;
-            segment->length = (off_t) instance.file_size;
-        }
-
-        return NGX_OK;
+    default:
+        return ngx_http_emage_plan_file(plan, &instance, n, segment);
     }
-
-    rc = plan->kind == EMAGE_RESOURCE_FRAMES
-         ? emage_series_index_frame(idx, &instance, part->item, &item)
-         : emage_series_index_bulk_at(idx, &instance, part->item, &item);
 
     if (rc != EMAGE_OK) {
         return NGX_ERROR;

@@ -12,19 +12,55 @@
 #define NGX_HTTP_EMAGE_FILES_IDLE  256
 
 
+static uint64_t ngx_http_emage_file_kind(emage_index_instance_t *instance,
+    ngx_uint_t kind, ngx_http_emage_file_t ***slot, const char **suffix);
+
+
+/* The size and suffix of a file; `slot` moves from the instance's first. */
+
+static uint64_t
+ngx_http_emage_file_kind(emage_index_instance_t *instance, ngx_uint_t kind,
+    ngx_http_emage_file_t ***slot, const char **suffix)
+{
+    switch (kind) {
+
+    case NGX_HTTP_EMAGE_FILE_FRAMES:
+        *slot += 1;
+        *suffix = ".frames";
+        return instance->extra_size;
+
+    case NGX_HTTP_EMAGE_FILE_RENDERED:
+        *slot += 2;
+        *suffix = ".jpg";
+        return instance->rendered_size;
+
+    case NGX_HTTP_EMAGE_FILE_THUMBNAIL:
+        *slot += 3;
+        *suffix = ".thumb.jpg";
+        return instance->thumbnail_size;
+
+    default:
+        *suffix = ".dcm";
+        return instance->file_size;
+    }
+}
+
+
 ngx_int_t
 ngx_http_emage_file_get(ngx_http_emage_series_t *series, uint32_t n,
     ngx_uint_t kind, ngx_log_t *log, ngx_http_emage_file_t **out)
 {
     uint64_t                 size;
     ngx_fd_t                 fd;
+    const char              *suffix;
     ngx_file_info_t          fi;
     ngx_http_emage_file_t   *file, **slot;
     emage_index_instance_t   instance;
-    u_char                   name[EMAGE_UID_MAX + sizeof(".frames")];
+    u_char                   name[EMAGE_UID_MAX + sizeof(".thumb.jpg")];
 
     if (kind == NGX_HTTP_EMAGE_FILE_METADATA) {
-        slot = &series->files[2 * series->count];
+        slot = &series->files[NGX_HTTP_EMAGE_SERIES_FILES
+                              * (size_t) series->count];
         size = series->meta_end;
         (void) ngx_cpystrn(name, (u_char *) "metadata.z", sizeof(name));
 
@@ -35,14 +71,11 @@ ngx_http_emage_file_get(ngx_http_emage_series_t *series, uint32_t n,
             return NGX_ERROR;
         }
 
-        slot = &series->files[2 * n + (kind == NGX_HTTP_EMAGE_FILE_FRAMES)];
-        size = kind == NGX_HTTP_EMAGE_FILE_FRAMES ? instance.extra_size
-                                                  : instance.file_size;
+        slot = &series->files[NGX_HTTP_EMAGE_SERIES_FILES * (size_t) n];
+        size = ngx_http_emage_file_kind(&instance, kind, &slot, &suffix);
 
         (void) ngx_sprintf(name, "%*s%s%Z", instance.uid.len,
-                           instance.uid.data,
-                           kind == NGX_HTTP_EMAGE_FILE_FRAMES ? ".frames"
-                                                              : ".dcm");
+                           instance.uid.data, suffix);
     }
 
     file = *slot;

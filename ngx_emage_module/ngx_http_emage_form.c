@@ -120,6 +120,16 @@ ngx_http_emage_plan_kind(ngx_http_emage_plan_t *plan,
 
         return NGX_OK;
 
+    case EMAGE_RESOURCE_RENDERED:
+    case EMAGE_RESOURCE_THUMBNAIL:
+    case EMAGE_RESOURCE_SERIES_THUMBNAIL:
+        kind->media_type = (plan->kind == EMAGE_RESOURCE_RENDERED
+                            && part->item != 0)
+                           ? emage_str("application/pdf")
+                           : emage_str("image/jpeg");
+        kind->transfer_syntax = emage_null_str;
+        return NGX_OK;
+
     case EMAGE_RESOURCE_STUDY_METADATA:
     case EMAGE_RESOURCE_SERIES_METADATA:
     case EMAGE_RESOURCE_INSTANCE_METADATA:
@@ -193,6 +203,9 @@ ngx_http_emage_plan_form(ngx_http_emage_ctx_t *ctx,
     single = plan->gzip
              || plan->kind == EMAGE_RESOURCE_INSTANCE
              || plan->kind == EMAGE_RESOURCE_BULKDATA
+             || plan->kind == EMAGE_RESOURCE_RENDERED
+             || plan->kind == EMAGE_RESOURCE_THUMBNAIL
+             || plan->kind == EMAGE_RESOURCE_SERIES_THUMBNAIL
              || (plan->kind == EMAGE_RESOURCE_FRAMES
                  && plan->parts.nelts == 1);
 

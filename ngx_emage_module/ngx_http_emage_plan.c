@@ -9,6 +9,7 @@
 
 
 #define NGX_HTTP_EMAGE_KEY_MAX     2048
+#define NGX_HTTP_EMAGE_DOCUMENT    emage_str("00420011")
 
 
 static void ngx_http_emage_plan_cleanup(void *data);
@@ -24,6 +25,11 @@ static ngx_int_t ngx_http_emage_plan_series(ngx_http_emage_ctx_t *ctx,
 static ngx_int_t ngx_http_emage_plan_all(ngx_http_emage_ctx_t *ctx,
     ngx_http_emage_plan_t *plan, ngx_http_emage_series_t *series);
 static ngx_int_t ngx_http_emage_plan_one(ngx_http_emage_ctx_t *ctx,
+    ngx_http_emage_plan_t *plan, ngx_http_emage_series_t *series);
+static ngx_int_t ngx_http_emage_plan_rendered(ngx_http_emage_plan_t *plan,
+    ngx_http_emage_series_t *series, uint32_t n,
+    emage_index_instance_t *instance);
+static ngx_int_t ngx_http_emage_plan_thumbnail(ngx_http_emage_ctx_t *ctx,
     ngx_http_emage_plan_t *plan, ngx_http_emage_series_t *series);
 static ngx_uint_t ngx_http_emage_plan_permits(ngx_http_emage_ctx_t *ctx,
     ngx_http_emage_plan_t *plan, emage_index_instance_t *instance);
@@ -226,10 +232,20 @@ ngx_http_emage_plan_collect(ngx_http_emage_ctx_t *ctx,
                                         &series);
 
         if (rc == NGX_OK) {
-            rc = (plan->kind == EMAGE_RESOURCE_SERIES
-                  || plan->kind == EMAGE_RESOURCE_SERIES_METADATA)
-                 ? ngx_http_emage_plan_all(ctx, plan, series)
-                 : ngx_http_emage_plan_one(ctx, plan, series);
+            switch (plan->kind) {
+
+            case EMAGE_RESOURCE_SERIES:
+            case EMAGE_RESOURCE_SERIES_METADATA:
+                rc = ngx_http_emage_plan_all(ctx, plan, series);
+                break;
+
+            case EMAGE_RESOURCE_SERIES_THUMBNAIL:
+                rc = ngx_http_emage_plan_thumbnail(ctx, plan, series);
+                break;
+
+            default:
+                rc = ngx_http_emage_plan_one(ctx, plan, series);
+            }
         }
     }
 
@@ -402,9 +418,91 @@ ngx_http_emage_plan_one(ngx_http_emage_ctx_t *ctx, ngx_http_emage_plan_t *plan,
 
         return NGX_DECLINED;
 
+    case EMAGE_RESOURCE_RENDERED:
+        return ngx_http_emage_plan_rendered(plan, series, n, &instance);
+
+    case EMAGE_RESOURCE_THUMBNAIL:
+
+        if (instance.thumbnail_size == 0) {
+            return NGX_DECLINED;
+        }
+
+        plan->nframes = 1;
+
+        return ngx_http_emage_plan_add(plan, series, n, 0);
+
     default:
         return ngx_http_emage_plan_add(plan, series, n, 0);
     }
+}
+
+
+/* A picture of its own, or the document that it carries. */
+
+static ngx_int_t
+ngx_http_emage_plan_rendered(ngx_http_emage_plan_t *plan,
+    ngx_http_emage_series_t *series, uint32_t n,
+    emage_index_instance_t *instance)
+{
+    uint32_t                     i;
+    emage_index_item_t           item;
+    const emage_series_index_t  *idx;
+
+    if (instance->rendered_size != 0) {
+        plan->nframes = 1;
+
+        return ngx_http_emage_plan_add(plan, series, n, 0);
+    }
+
+    idx = ngx_http_emage_series_index(series);
+
+    for (i = 0; i < instance->nbulk; i++) {
+
+        if (emage_series_index_bulk_at(idx, instance, i, &item) != EMAGE_OK) {
+            return NGX_ERROR;
+        }
+
+        if (emage_str_eq(item.path, NGX_HTTP_EMAGE_DOCUMENT)
+            && emage_str_eq(item.media_type, emage_str("application/pdf")))
+        {
+            return ngx_http_emage_plan_add(plan, series, n, i + 1);
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* The store has drawn one instance of the series, decided as itself. */
+
+static ngx_int_t
+ngx_http_emage_plan_thumbnail(ngx_http_emage_ctx_t *ctx,
+    ngx_http_emage_plan_t *plan, ngx_http_emage_series_t *series)
+{
+    uint32_t                     i, n;
+    emage_index_instance_t       instance;
+    const emage_series_index_t  *idx;
+
+    idx = ngx_http_emage_series_index(series);
+    n = emage_series_index_count(idx);
+
+    for (i = 0; i < n; i++) {
+
+        if (emage_series_index_get(idx, i, &instance) != EMAGE_OK) {
+            return NGX_ERROR;
+        }
+
+        if (instance.thumbnail_size != 0
+            && ngx_http_emage_plan_permits(ctx, plan, &instance))
+        {
+            plan->ninstances = 1;
+            plan->nframes = 1;
+
+            return ngx_http_emage_plan_add(plan, series, i, 0);
+        }
+    }
+
+    return NGX_DECLINED;
 }
 
 

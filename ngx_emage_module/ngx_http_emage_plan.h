@@ -25,8 +25,9 @@
 
 
 /*
- * `item` is the number of a frame (from 1) or of a bulk value (from 0); it
- * has no meaning for whole objects and metadata.
+ * `item` is the number of a frame (from 1) or of a bulk value (from 0).  Of
+ * something rendered it is 0 for the picture and else the number of a bulk
+ * value from 1.  It has no meaning for whole objects and metadata.
  */
 
 typedef struct {

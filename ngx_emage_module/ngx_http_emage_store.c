@@ -260,7 +260,7 @@ static ngx_int_t
 ngx_http_emage_series_open(ngx_http_emage_series_t *series, ngx_str_t *store,
     size_t path, ngx_log_t *log)
 {
-    size_t                  len;
+    size_t                  len, slots;
     ngx_fd_t                root;
     uint32_t                i;
     ngx_int_t               rc;
@@ -335,14 +335,15 @@ ngx_http_emage_series_open(ngx_http_emage_series_t *series, ngx_str_t *store,
                                    + instance.meta_length);
     }
 
-    series->files = ngx_calloc((2 * (size_t) series->count + 1)
-                               * sizeof(ngx_http_emage_file_t *), log);
+    slots = NGX_HTTP_EMAGE_SERIES_FILES * (size_t) series->count + 1;
+
+    series->files = ngx_calloc(slots * sizeof(ngx_http_emage_file_t *), log);
     if (series->files == NULL) {
         return NGX_ERROR;
     }
 
     series->size = sizeof(ngx_http_emage_series_t) + series->key_len + len
-                   + 2 * (size_t) series->count * sizeof(void *);
+                   + slots * sizeof(ngx_http_emage_file_t *);
 
     return NGX_OK;
 }
@@ -358,7 +359,7 @@ ngx_http_emage_series_index(ngx_http_emage_series_t *series)
 static void
 ngx_http_emage_series_unlink(ngx_http_emage_series_t *series)
 {
-    uint32_t                i;
+    size_t                  i, n;
     ngx_http_emage_file_t  *file;
 
     ngx_queue_remove(&series->queue);
@@ -369,7 +370,9 @@ ngx_http_emage_series_unlink(ngx_http_emage_series_t *series)
     ngx_http_emage_store->count--;
     ngx_http_emage_store->bytes -= series->size;
 
-    for (i = 0; i < 2 * series->count + 1; i++) {
+    n = NGX_HTTP_EMAGE_SERIES_FILES * (size_t) series->count + 1;
+
+    for (i = 0; i < n; i++) {
         file = series->files[i];
 
         if (file != NULL && file->refs == 0) {

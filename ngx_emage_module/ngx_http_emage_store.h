@@ -21,6 +21,8 @@
 #define NGX_HTTP_EMAGE_FILE_OBJECT    0     /* <SOPUID>.dcm */
 #define NGX_HTTP_EMAGE_FILE_FRAMES    1     /* <SOPUID>.frames */
 #define NGX_HTTP_EMAGE_FILE_METADATA  2     /* metadata.z, of the series */
+#define NGX_HTTP_EMAGE_FILE_RENDERED  3     /* <SOPUID>.jpg */
+#define NGX_HTTP_EMAGE_FILE_THUMBNAIL 4     /* <SOPUID>.thumb.jpg */
 
 
 typedef struct ngx_http_emage_file_s  ngx_http_emage_file_t;

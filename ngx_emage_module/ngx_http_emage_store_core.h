@@ -15,6 +15,7 @@
 
 
 #define NGX_HTTP_EMAGE_SERIES_BUCKETS  1024
+#define NGX_HTTP_EMAGE_SERIES_FILES    4        /* of an instance */
 
 
 struct ngx_http_emage_series_s {
@@ -33,7 +34,7 @@ struct ngx_http_emage_series_s {
     uint32_t                 count;
     uint64_t                 meta_end;
 
-    ngx_http_emage_file_t  **files;        /* two an instance, and metadata */
+    ngx_http_emage_file_t  **files;        /* four an instance, and metadata */
 
     unsigned                 linked:1;
 };

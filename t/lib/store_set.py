@@ -36,11 +36,11 @@ class Series:
             struct.unpack_from("<8sIIQIIIIQ", data)
         blank = data[:12] + b"\0" * 4 + data[16:]
 
-        assert magic == b"EMAGESIX" and version == 1 and length == len(data)
+        assert magic == b"EMAGESIX" and version == 2 and length == len(data)
         assert crc == zlib.crc32(blank)
         assert meta == os.path.getsize(f"{directory}/metadata.z")
 
-        self.items = 64 + 80 * ni
+        self.items = 64 + 96 * ni
         self.slices = self.items + 32 * nt
         self.text = self.slices + 24 * ns
         assert self.text + nc == len(data)
@@ -48,12 +48,13 @@ class Series:
         self.instances = {}
 
         for n in range(ni):
-            v = struct.unpack_from("<5Q8I4H", data, 64 + 80 * n)
+            v = struct.unpack_from("<5Q8I4H2Q", data, 64 + 96 * n)
             uid = strings(data, self.text, v[10], v[13])
             self.instances[uid] = dict(
                 size=v[0], extra=v[1], meta=v[2:5], crc=v[5], cls=v[6],
                 first=v[7], frames=v[8], bulk=v[9],
-                syntax=strings(data, self.text, v[12], v[15]))
+                syntax=strings(data, self.text, v[12], v[15]),
+                pictures=v[17:19])
 
         assert list(self.instances) == sorted(self.instances)
 
@@ -98,6 +99,13 @@ def check(want):
     have = series.instances[uid]
 
     assert have["size"] == os.path.getsize(f"{series.directory}/{uid}.dcm")
+
+    for size, suffix in zip(have["pictures"], ("jpg", "thumb.jpg")):
+        name = f"{series.directory}/{uid}.{suffix}"
+        there = os.path.getsize(name) if os.path.exists(name) else 0
+
+        if there != size:
+            yield f".{suffix} of {there} bytes, the index says {size}"
 
     if have["frames"] != len(want["frames"]):
         yield f"{have['frames']} frames, pydicom has {len(want['frames'])}"

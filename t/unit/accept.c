@@ -37,6 +37,8 @@ typedef struct {
 #define FRM    EMAGE_RESOURCE_FRAMES
 #define META   EMAGE_RESOURCE_SERIES_METADATA, "application/dicom+json", ""
 #define BULK   EMAGE_RESOURCE_BULKDATA
+#define REND   EMAGE_RESOURCE_RENDERED
+#define THUMB  EMAGE_RESOURCE_SERIES_THUMBNAIL, "image/jpeg", ""
 #define OCT    "application/octet-stream"
 
 
@@ -108,6 +110,23 @@ static const case_t  cases[] = {
     { "multipart/related; type=\"application/octet-stream\"", BULK, OCT, "",
       true, M, false },
     { "text/html", BULK, OCT, "", true, N, false },
+    { "multipart/*", BULK, OCT, "", true, M, false },
+
+    /* renderings: single parts, of one type each */
+
+    { "", THUMB, true, S, false },
+    { "image/jpeg", THUMB, true, S, false },
+    { "image/*", THUMB, true, S, false },
+    { "text/html, image/avif, */*;q=0.8", THUMB, true, S, false },
+    { "image/png", THUMB, true, N, false },
+    { "image/png, image/jpeg;q=0.5", THUMB, true, S, false },
+    { "multipart/*", THUMB, true, N, false },
+    { "multipart/related; type=\"image/jpeg\"", THUMB, true, N, false },
+    { "application/octet-stream", THUMB, true, N, false },
+    { "application/pdf", REND, "application/pdf", "", true, S, false },
+    { "application/*", REND, "application/pdf", "", true, S, false },
+    { "image/*", REND, "application/pdf", "", true, N, false },
+    { "application/pdf", REND, "image/jpeg", "", true, N, false },
 
     /* syntax */
 

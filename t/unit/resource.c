@@ -80,7 +80,11 @@ test_kinds(void)
         { I "/metadata", EMAGE_RESOURCE_INSTANCE_METADATA,
           "instance-metadata", 3 },
         { I "/frames/1", EMAGE_RESOURCE_FRAMES, "frames", 3 },
-        { I "/bulkdata/00420011", EMAGE_RESOURCE_BULKDATA, "bulkdata", 3 }
+        { I "/bulkdata/00420011", EMAGE_RESOURCE_BULKDATA, "bulkdata", 3 },
+        { I "/rendered", EMAGE_RESOURCE_RENDERED, "rendered", 3 },
+        { I "/thumbnail", EMAGE_RESOURCE_THUMBNAIL, "thumbnail", 3 },
+        { E "/thumbnail", EMAGE_RESOURCE_SERIES_THUMBNAIL, "series-thumbnail",
+          2 }
     };
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -156,7 +160,9 @@ test_none(void)
         "series/1.3/instances", "series/instances", E "/instances//1.4",
         E "/bulkdata/00420011", I "/",
         I "/frames", I "/frames/", I "/bulkdata", I "/bulkdata/",
-        I "/metadata/frames/1", I "/frames/1/rendered", I "/thumbnail",
+        I "/metadata/frames/1", I "/frames/1/rendered", S "/thumbnail",
+        E "/rendered", E "/thumbnail/", E "/thumbnails", I "/rendered/",
+        I "/rendered/1", I "/Thumbnail", "thumbnail",
         I I, "series/1.3", "instances/1.4", "studies/1.2/series/1.3/series/1.4"
     };
 

@@ -90,7 +90,11 @@ build(emage_buf_t *out, emage_error_t *err)
         }
     }
 
-    rc = emage_index_writer_finish(w, out, err);
+    rc = emage_index_writer_rendering(w, emage_str("1.2.3"), 5000, 300);
+
+    if (rc == EMAGE_OK) {
+        rc = emage_index_writer_finish(w, out, err);
+    }
 
 done:
 
@@ -133,6 +137,7 @@ test_read(const emage_buf_t *file)
 
     tap_ok(in.file_size == 2000 && in.extra_size == 33 && in.meta_offset == 0
            && in.meta_length == 90 && in.meta_size == 300
+           && in.rendered_size == 5000 && in.thumbnail_size == 300
            && in.meta_crc == 0xdeadbeef && in.cls == EMAGE_CLASS_IMAGE
            && emage_str_eq(in.sop_class,
                            emage_str("1.2.840.10008.5.1.4.1.1.2"))
@@ -233,7 +238,7 @@ test_refuse(void)
     in.transfer_syntax = emage_str("1.2.4");
     in.file_size = 2000;
 
-    for (i = 0; i < 6; i++) {
+    for (i = 0; i < 9; i++) {
         emage_buf_init(&out, 1 << 20);
 
         if (emage_index_writer_create(&w) != EMAGE_OK) {
@@ -241,8 +246,13 @@ test_refuse(void)
         }
 
         in.uid = (i == 1) ? emage_str("../1") : emage_str("1.2");
+        in.cls = (i == 7) ? EMAGE_CLASS_REPORT : EMAGE_CLASS_IMAGE;
 
         (void) emage_index_writer_instance(w, &in);
+
+        if (i == 6 || i == 7) {
+            (void) emage_index_writer_frame(w, one, 1);
+        }
 
         if (i == 0) {
             (void) emage_index_writer_instance(w, &in);
@@ -262,6 +272,9 @@ test_refuse(void)
         } else if (i == 5) {
             (void) emage_index_writer_bulk(w, emage_str("7FE00010"),
                                            emage_str("a/b\r\nX: y"), one, 1);
+
+        } else if (i > 5) {
+            (void) emage_index_writer_rendering(w, in.uid, 9, i == 6 ? 0 : 9);
         }
 
         tap_ok(emage_index_writer_finish(w, &out, &err) == EMAGE_ERROR
@@ -271,7 +284,10 @@ test_refuse(void)
                : i == 1 ? "a UID that is a path"
                : i == 2 ? "a slice past the file"
                : i == 3 ? "a slice of a file that is not there"
-               : i == 4 ? "a bulk path twice" : "a media type with a newline");
+               : i == 4 ? "a bulk path twice"
+               : i == 5 ? "a media type with a newline"
+               : i == 6 ? "a picture without thumbnail"
+               : i == 7 ? "a picture of a report" : "a picture of no frame");
 
         emage_index_writer_destroy(w);
         emage_buf_free(&out);
