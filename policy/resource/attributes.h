@@ -33,7 +33,7 @@ typedef struct {
     emage_level_t  level;
     emage_match_t  match;
     bool           personal;               /* hashed in the journal */
-    emage_str_t    keyword;                /* of tag, or of sub if there is one */
+    emage_str_t    keyword;                /* of tag, or of sub if any */
 } emage_attribute_def_t;
 
 /* Ascending by tag, then sub.  At most 64: there is a bit for each. */

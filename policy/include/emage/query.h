@@ -18,7 +18,7 @@
 
 #define EMAGE_QUERY_MAX         16384      /* bytes of the query as sent */
 #define EMAGE_QUERY_PARAMETERS  128
-#define EMAGE_QUERY_KEYS        64         /* matching keys, repeated UIDs too */
+#define EMAGE_QUERY_KEYS        64         /* matching keys and repeated UIDs */
 #define EMAGE_QUERY_TEXT_MAX    256        /* bytes of a value, but of UIDs */
 
 
@@ -26,7 +26,7 @@
 
 typedef struct {
     uint32_t     attribute;                /* in the dictionary */
-    emage_str_t  value;                    /* decoded, not empty, no "*" alone */
+    emage_str_t  value;                   /* decoded, not empty, not just "*" */
 } emage_query_key_t;
 
 
