@@ -112,7 +112,8 @@ sub loop {
                 next;
             }
 
-            my $peer = $peer{fileno $fh} or next;
+            my $number = fileno($fh) // next;     # closed with its peer
+            my $peer = $peer{$number} or next;
             my $n = sysread $fh, my $bytes, 65536;
             my $keep = $n ? 1 : 0;
 
