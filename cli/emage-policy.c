@@ -17,7 +17,11 @@ static int policy_help(const tool_command_t *c, FILE *out, int status);
 static const tool_command_t *const  commands[] = {
     &tool_check,
     &tool_authorize,
-    &tool_validate
+    &tool_validate,
+    &tool_format,
+    &tool_to_json,
+    &tool_from_json,
+    &tool_link
 };
 
 #define POLICY_COMMANDS  (sizeof(commands) / sizeof(commands[0]))

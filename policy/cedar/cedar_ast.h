@@ -54,10 +54,19 @@ typedef struct {
     uint32_t      n;
 } cedar_pattern_t;
 
+/* How a negation was written; it means the same. */
+
+typedef enum {
+    CEDAR_AS_NOT = 0,
+    CEDAR_AS_OPERATOR,               /* != > >= */
+    CEDAR_AS_UNLESS
+} cedar_written_t;
+
 struct cedar_node_s {
     uint8_t                  kind;
     uint8_t                  fn;
-    uint16_t                 depth;
+    uint16_t                 depth:12;
+    uint16_t                 written:4;
     uint32_t                 pos;    /* byte offset in the source */
     uint32_t                 hash;   /* of the structure, not the place */
     cedar_symbol_t           sym;    /* attribute, type */
@@ -77,13 +86,15 @@ bool cedar_node_eq(const cedar_node_t *a, const cedar_node_t *b);
 typedef enum {
     CEDAR_SOURCE_POLICIES = 0,
     CEDAR_SOURCE_SCHEMA,
-    CEDAR_SOURCE_LINKS
+    CEDAR_SOURCE_LINKS,
+    CEDAR_SOURCE_JSON                /* policies */
 } cedar_source_kind_t;
 
 typedef struct {
     emage_str_t          name;
     emage_str_t          text;
     cedar_source_kind_t  kind;
+    uint32_t             end;        /* of its last policy */
 } cedar_source_t;
 
 /* Line and column, from 1, of a byte offset, and the line's text. */
@@ -106,6 +117,7 @@ typedef struct {
     uint8_t          kind;
     bool             slot;           /* of a template: no uid yet */
     cedar_symbol_t   type;           /* of is; of == for the index */
+    bool             list;           /* in [..] */
     cedar_value_t   *uids;
     uint32_t         n;
     uint32_t         pos;
@@ -115,6 +127,7 @@ typedef struct {
 typedef struct {
     emage_str_t  key;
     emage_str_t  value;
+    bool         bare;               /* @key, without a text */
 } cedar_annotation_t;
 
 typedef struct cedar_policy_s  cedar_policy_t;
@@ -125,6 +138,11 @@ struct cedar_policy_s {
     cedar_effect_t        effect;
     cedar_source_t       *source;
     uint32_t              pos;
+    uint32_t              statement; /* its number in the set */
+    uint32_t              before;    /* where what stands before it begins */
+    uint32_t              start;
+    uint32_t              end;
+    bool                  named;     /* by a link or JSON, not by @id */
     cedar_annotation_t   *annotations;
     uint32_t              annotations_n;
     cedar_scope_t         principal;

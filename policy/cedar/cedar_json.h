@@ -57,5 +57,10 @@ emage_rc_t cedar_entities_create(const cedar_set_t *set,
 
 emage_rc_t cedar_json_entities(cedar_json_t *j, const json_t *array);
 
+/* Adds the links of an array; as cedar_set_add_links. */
+
+emage_rc_t cedar_links_add(cedar_set_t *set, cedar_source_t *source,
+    const json_t *array, emage_error_t *err);
+
 
 #endif /* CEDAR_JSON_H */

@@ -79,6 +79,10 @@ bool cedar_enter(cedar_parser_t *p);
 
 bool cedar_reserved(emage_str_t word);
 
+/* Can it be written without quotes? */
+
+bool cedar_is_name(emage_str_t s);
+
 /* Takes an identifier that is not reserved. */
 
 bool cedar_ident(cedar_parser_t *p, const char *what, emage_str_t *s);
@@ -153,6 +157,8 @@ bool cedar_policy_whole(cedar_parser_t *p, cedar_policy_t *pol);
 emage_rc_t cedar_parse_policies(cedar_set_t *set, cedar_source_t *source,
     emage_error_t *err);
 emage_rc_t cedar_parse_schema(cedar_set_t *set, cedar_source_t *source,
+    emage_error_t *err);
+emage_rc_t cedar_policies_read(cedar_set_t *set, cedar_source_t *source,
     emage_error_t *err);
 emage_rc_t cedar_links_read(cedar_set_t *set, cedar_source_t *source,
     emage_error_t *err);

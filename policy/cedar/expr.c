@@ -187,6 +187,10 @@ cedar_expr_compare(cedar_parser_t *p, cedar_node_t *a)
 
     if (a != NULL && ops[i].negate) {
         a = cedar_node1(p, CEDAR_N_NOT, pos, a);
+
+        if (a != NULL) {
+            a->written = CEDAR_AS_OPERATOR;
+        }
     }
 
     for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {

@@ -297,6 +297,21 @@ cedar_enter(cedar_parser_t *p)
 
 
 bool
+cedar_is_name(emage_str_t s)
+{
+    size_t  i;
+
+    for (i = 0; i < s.len; i++) {
+        if (!cedar_is_ident(s.data[i], i == 0)) {
+            return false;
+        }
+    }
+
+    return s.len != 0 && !cedar_reserved(s);
+}
+
+
+bool
 cedar_reserved(emage_str_t word)
 {
     size_t  i;

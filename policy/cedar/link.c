@@ -146,6 +146,7 @@ cedar_link(cedar_set_t *set, emage_str_t template_id, emage_str_t id,
 
     pol = *t;
     pol.linked = t;
+    pol.named = true;
 
     list = (set->policies_n + set->templates_n < CEDAR_MAX_POLICIES)
            ? cedar_grow(p.arena, set->policies, set->policies_n,
@@ -305,10 +306,32 @@ cedar_link_read(cedar_set_t *set, cedar_source_t *source, size_t i,
 
 
 emage_rc_t
+cedar_links_add(cedar_set_t *set, cedar_source_t *source,
+    const json_t *array, emage_error_t *err)
+{
+    size_t      i;
+    emage_rc_t  rc;
+
+    if (!json_is_array(array)) {
+        emage_error_set(err, "%.*s: expected an array of links",
+                        (int) source->name.len, source->name.data);
+        return EMAGE_ERROR;
+    }
+
+    for (i = 0, rc = EMAGE_OK; i < json_array_size(array) && rc == EMAGE_OK;
+         i++)
+    {
+        rc = cedar_link_read(set, source, i, json_array_get(array, i), err);
+    }
+
+    return rc;
+}
+
+
+emage_rc_t
 cedar_links_read(cedar_set_t *set, cedar_source_t *source,
     emage_error_t *err)
 {
-    size_t          i;
     json_t         *root;
     emage_rc_t      rc;
     emage_error_t   own;
@@ -320,18 +343,7 @@ cedar_links_read(cedar_set_t *set, cedar_source_t *source,
         return EMAGE_ERROR;
     }
 
-    rc = EMAGE_OK;
-
-    if (!json_is_array(root)) {
-        emage_error_set(err, "%.*s: expected an array of links",
-                        (int) source->name.len, source->name.data);
-        rc = EMAGE_ERROR;
-    }
-
-    for (i = 0; i < json_array_size(root) && rc == EMAGE_OK; i++) {
-        rc = cedar_link_read(set, source, i, json_array_get(root, i), err);
-    }
-
+    rc = cedar_links_add(set, source, root, err);
     json_decref(root);
 
     return rc;

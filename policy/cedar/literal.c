@@ -437,8 +437,9 @@ cedar_annotations(cedar_parser_t *p, cedar_annotation_t **list, uint32_t *n)
         a.key = p->tok.text;
         a.value = emage_str("");
         cedar_next(p);
+        a.bare = !cedar_take(p, "(");
 
-        if (cedar_take(p, "(")
+        if (!a.bare
             && (!cedar_string(p, "the annotation's text", &a.value)
                 || !cedar_expect(p, ")", "behind the annotation's text")))
         {

@@ -94,9 +94,18 @@ static bool
 cedar_policy_parse(cedar_parser_t *p, cedar_policy_t *pol)
 {
     pol->source = p->source;
+    pol->statement = p->set->statements;
+    pol->before = p->source->end;
+    pol->start = p->tok.pos;
 
-    return cedar_policy_head(p, pol) && cedar_policy_conditions(p, pol)
-           && cedar_expect(p, ";", "at the end of the policy")
+    if (!cedar_policy_head(p, pol) || !cedar_policy_conditions(p, pol)) {
+        return false;
+    }
+
+    pol->end = p->tok.pos + 1;
+    p->source->end = pol->end;
+
+    return cedar_expect(p, ";", "at the end of the policy")
            && cedar_policy_id_set(p, pol)
            && cedar_policy_whole(p, pol);
 }
@@ -300,7 +309,7 @@ cedar_scope_action(cedar_parser_t *p, cedar_scope_t *s)
 
     } else if (cedar_take(p, "in")) {
         s->kind = CEDAR_SCOPE_IN;
-        list = cedar_take(p, "[");
+        list = s->list = cedar_take(p, "[");
 
         if (!list) {
             if (!cedar_scope_uid(p, NULL, s)) {
@@ -435,6 +444,10 @@ cedar_policy_conditions(cedar_parser_t *p, cedar_policy_t *pol)
 
         if (n != NULL && !when) {
             n = cedar_node1(p, CEDAR_N_NOT, pos, n);
+
+            if (n != NULL) {
+                n->written = CEDAR_AS_UNLESS;
+            }
         }
 
         if (n == NULL || !cedar_expect(p, "}", "behind the condition")) {

@@ -136,6 +136,9 @@ cedar_set_parse(cedar_set_t *set, cedar_source_t *source, emage_error_t *err)
     case CEDAR_SOURCE_LINKS:
         return cedar_links_read(set, source, err);
 
+    case CEDAR_SOURCE_JSON:
+        return cedar_policies_read(set, source, err);
+
     default:
         return cedar_parse_policies(set, source, err);
     }
@@ -155,6 +158,14 @@ cedar_set_add_policies(cedar_set_t *set, emage_str_t name, emage_str_t text,
     emage_error_t *err)
 {
     return cedar_set_add(set, name, text, CEDAR_SOURCE_POLICIES, err);
+}
+
+
+emage_rc_t
+cedar_set_add_policies_json(cedar_set_t *set, emage_str_t name,
+    emage_str_t text, emage_error_t *err)
+{
+    return cedar_set_add(set, name, text, CEDAR_SOURCE_JSON, err);
 }
 
 
@@ -238,7 +249,8 @@ cedar_digest_make(cedar_set_t *set)
     unsigned char    md[EVP_MAX_MD_SIZE];
 
     static const emage_str_t  kinds[] = {
-        emage_str("policies"), emage_str("schema"), emage_str("links")
+        emage_str("policies"), emage_str("schema"), emage_str("links"),
+        emage_str("policies-json")
     };
 
     ctx = EVP_MD_CTX_new();

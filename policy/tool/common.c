@@ -14,6 +14,7 @@ typedef emage_rc_t (*tool_add_pt)(cedar_set_t *set, emage_str_t name,
     emage_str_t text, emage_error_t *err);
 
 
+static bool tool_is_json(const char *path);
 static bool tool_add(cedar_set_t *set, const char *path, tool_add_pt add,
     emage_error_t *err);
 
@@ -111,6 +112,17 @@ tool_add(cedar_set_t *set, const char *path, tool_add_pt add,
 }
 
 
+static bool
+tool_is_json(const char *path)
+{
+    size_t  len;
+
+    len = strlen(path);
+
+    return len > 5 && strcmp(path + len - 5, ".json") == 0;
+}
+
+
 cedar_set_t *
 tool_set_files(const char *policies, const char *schema, const char *links)
 {
@@ -123,7 +135,9 @@ tool_set_files(const char *policies, const char *schema, const char *links)
         == EMAGE_OK
         && (schema == NULL
             || tool_add(set, schema, cedar_set_add_schema, &err))
-        && tool_add(set, policies, cedar_set_add_policies, &err)
+        && tool_add(set, policies, tool_is_json(policies)
+                                   ? cedar_set_add_policies_json
+                                   : cedar_set_add_policies, &err)
         && (links == NULL || tool_add(set, links, cedar_set_add_links, &err))
         && cedar_set_finish(set, &err) == EMAGE_OK)
     {

@@ -36,6 +36,10 @@ typedef struct {
 extern const tool_command_t  tool_check;
 extern const tool_command_t  tool_authorize;
 extern const tool_command_t  tool_validate;
+extern const tool_command_t  tool_format;
+extern const tool_command_t  tool_to_json;
+extern const tool_command_t  tool_from_json;
+extern const tool_command_t  tool_link;
 
 
 /* An option: with a value (a file), or a flag. */

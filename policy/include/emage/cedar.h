@@ -141,6 +141,16 @@ emage_rc_t cedar_set_add_policies(cedar_set_t *set, emage_str_t name,
     emage_str_t text, emage_error_t *err);
 
 /*
+ * Adds policies, templates and links in Cedar's JSON format: a set
+ * {"staticPolicies", "templates", "templateLinks"}, a policy, or an array of
+ * policies.  They are turned into text first; messages of the validator show
+ * that text.  The ids of the set count, not @id.  As cedar_set_add_schema.
+ */
+
+emage_rc_t cedar_set_add_policies_json(cedar_set_t *set, emage_str_t name,
+    emage_str_t text, emage_error_t *err);
+
+/*
  * Links the template `template_id`: adds the policy `id`, which is the template
  * with its slots filled.  A slot that the template has must be given, one it
  * has not must be NULL.  The id must be new.  Ids of entities are copied.
@@ -397,6 +407,28 @@ const char *cedar_explain(const cedar_set_t *set, size_t i,
 emage_rc_t cedar_result_json(const cedar_set_t *set,
     const cedar_result_t *result, emage_buf_t *b);
 
+
+/*
+ * Appends the policies and templates as text, in one form, with the comments
+ * that stand before each, without those inside; with `linked`: what decides,
+ * policies and links, each link under its id as a policy of its own, and no
+ * comments.  Reads back as the same.  EMAGE_OK or EMAGE_NOMEM.
+ */
+
+emage_rc_t cedar_policies_text(const cedar_set_t *set, bool linked,
+    emage_buf_t *b);
+
+/* The place of the first comment that cedar_policies_text loses, if any. */
+
+bool cedar_policies_comment(const cedar_set_t *set, emage_str_t *file,
+    uint32_t *line, uint32_t *column);
+
+/*
+ * Appends the set in Cedar's JSON format: staticPolicies, templates and
+ * templateLinks.  EMAGE_OK or EMAGE_NOMEM.
+ */
+
+emage_rc_t cedar_policies_json(const cedar_set_t *set, emage_buf_t *b);
 
 /*
  * Entities from JSON (Cedar's entities format): uid, attrs, parents, tags;
