@@ -87,7 +87,8 @@ typedef enum {
     CEDAR_SOURCE_POLICIES = 0,
     CEDAR_SOURCE_SCHEMA,
     CEDAR_SOURCE_LINKS,
-    CEDAR_SOURCE_JSON                /* policies */
+    CEDAR_SOURCE_JSON,               /* policies */
+    CEDAR_SOURCE_SCHEMA_JSON
 } cedar_source_kind_t;
 
 typedef struct {

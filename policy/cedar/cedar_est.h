@@ -20,7 +20,8 @@
 typedef struct {
     cedar_arena_t  *arena;
     emage_str_t     name;            /* of the text */
-    emage_str_t     policy;          /* the id of the one being read */
+    const char     *kind;            /* of what is being read: "policy" */
+    emage_str_t     policy;          /* its id or name */
     emage_error_t  *err;
     emage_buf_t     b;
     bool            failed;

@@ -158,6 +158,8 @@ emage_rc_t cedar_parse_policies(cedar_set_t *set, cedar_source_t *source,
     emage_error_t *err);
 emage_rc_t cedar_parse_schema(cedar_set_t *set, cedar_source_t *source,
     emage_error_t *err);
+emage_rc_t cedar_schema_read(cedar_set_t *set, cedar_source_t *source,
+    emage_error_t *err);
 emage_rc_t cedar_policies_read(cedar_set_t *set, cedar_source_t *source,
     emage_error_t *err);
 emage_rc_t cedar_links_read(cedar_set_t *set, cedar_source_t *source,

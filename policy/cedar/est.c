@@ -34,8 +34,8 @@ bool
 cedar_est_fail(cedar_est_t *e, const char *what)
 {
     if (!e->failed) {
-        emage_error_set(e->err, "%.*s: policy \"%.*s\": %s",
-                        (int) e->name.len, e->name.data,
+        emage_error_set(e->err, "%.*s: %s \"%.*s\": %s",
+                        (int) e->name.len, e->name.data, e->kind,
                         (int) (e->policy.len > 80 ? 80 : e->policy.len),
                         e->policy.data, what);
     }

@@ -475,6 +475,7 @@ cedar_policies_read(cedar_set_t *set, cedar_source_t *source,
     memset(&s, 0, sizeof(s));
     s.e.arena = &set->arena;
     s.e.name = source->name;
+    s.e.kind = "policy";
     s.e.policy = emage_str("?");
     s.e.err = err;
     emage_buf_init(&s.e.b, CEDAR_MAX_TEXT);

@@ -39,6 +39,12 @@ cedar_rs_entities(cedar_resolver_t *r)
         {
             return false;
         }
+
+        if (e->attrs != NULL && e->attrs->kind != CEDAR_T_RECORD) {
+            return cedar_fail(cedar_rs_at(r, e->source), e->attrs->pos,
+                              "the shape of an entity type must be a record; "
+                              "name a type that is one");
+        }
     }
 
     return cedar_rs_ancestors(r);

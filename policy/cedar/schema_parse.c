@@ -252,7 +252,12 @@ cedar_sp_entity_body(cedar_parser_t *p, cedar_symbol_t ns,
 
     if (cedar_at(p, "=") || cedar_at(p, "{")) {
         cedar_take(p, "=");
-        e->attrs = cedar_sp_record(p, ns);
+
+        /* JSON may name a type here */
+
+        e->attrs = (p->source->kind == CEDAR_SOURCE_SCHEMA_JSON
+                    && !cedar_at(p, "{"))
+                   ? cedar_sp_type_name(p, ns) : cedar_sp_record(p, ns);
 
         if (e->attrs == NULL) {
             return false;

@@ -133,6 +133,10 @@ cedar_set_parse(cedar_set_t *set, cedar_source_t *source, emage_error_t *err)
         set->has_schema = true;
         return cedar_parse_schema(set, source, err);
 
+    case CEDAR_SOURCE_SCHEMA_JSON:
+        set->has_schema = true;
+        return cedar_schema_read(set, source, err);
+
     case CEDAR_SOURCE_LINKS:
         return cedar_links_read(set, source, err);
 
@@ -166,6 +170,14 @@ cedar_set_add_policies_json(cedar_set_t *set, emage_str_t name,
     emage_str_t text, emage_error_t *err)
 {
     return cedar_set_add(set, name, text, CEDAR_SOURCE_JSON, err);
+}
+
+
+emage_rc_t
+cedar_set_add_schema_json(cedar_set_t *set, emage_str_t name,
+    emage_str_t text, emage_error_t *err)
+{
+    return cedar_set_add(set, name, text, CEDAR_SOURCE_SCHEMA_JSON, err);
 }
 
 
@@ -250,7 +262,7 @@ cedar_digest_make(cedar_set_t *set)
 
     static const emage_str_t  kinds[] = {
         emage_str("policies"), emage_str("schema"), emage_str("links"),
-        emage_str("policies-json")
+        emage_str("policies-json"), emage_str("schema-json")
     };
 
     ctx = EVP_MD_CTX_new();

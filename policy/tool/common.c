@@ -134,7 +134,9 @@ tool_set_files(const char *policies, const char *schema, const char *links)
     if (cedar_set_create(&set, &(cedar_options_t) { 0, true }, &err)
         == EMAGE_OK
         && (schema == NULL
-            || tool_add(set, schema, cedar_set_add_schema, &err))
+            || tool_add(set, schema, tool_is_json(schema)
+                                     ? cedar_set_add_schema_json
+                                     : cedar_set_add_schema, &err))
         && tool_add(set, policies, tool_is_json(policies)
                                    ? cedar_set_add_policies_json
                                    : cedar_set_add_policies, &err)

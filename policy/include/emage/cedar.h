@@ -135,6 +135,11 @@ void cedar_set_destroy(cedar_set_t *set);
 emage_rc_t cedar_set_add_schema(cedar_set_t *set, emage_str_t name,
     emage_str_t text, emage_error_t *err);
 
+/* Adds a schema in Cedar's JSON format; as cedar_set_add_schema. */
+
+emage_rc_t cedar_set_add_schema_json(cedar_set_t *set, emage_str_t name,
+    emage_str_t text, emage_error_t *err);
+
 /* Adds the policies of one text; as cedar_set_add_schema. */
 
 emage_rc_t cedar_set_add_policies(cedar_set_t *set, emage_str_t name,
