@@ -14,6 +14,7 @@
 
 #include "ingest.h"
 #include "inspect.h"
+#include "report.h"
 
 
 #define EXIT_REFUSED  1
@@ -34,6 +35,8 @@ typedef struct {
     const char           *instance;
     const char           *frame;
     const char           *path;
+    const char           *pdf;
+    const char           *title;
     bool                  orphans;
     bool                  help;
     char                **args;
@@ -50,6 +53,7 @@ typedef struct {
 
 
 static int run_ingest(emage_options_t *opt);
+static int run_report(emage_options_t *opt);
 static int run_list(emage_options_t *opt);
 static int run_verify(emage_options_t *opt);
 static int run_sweep(emage_options_t *opt);
@@ -58,6 +62,7 @@ static int run_bulk(emage_options_t *opt);
 static int run_metadata(emage_options_t *opt);
 static bool parse(int argc, char **argv, emage_options_t *opt);
 static bool source_valid(emage_options_t *opt);
+static bool base_url_valid(emage_options_t *opt);
 static bool word_valid(const char *s);
 static int open_store(emage_options_t *opt, bool records,
     emage_records_t **rec, emage_store_t *st);
@@ -71,6 +76,10 @@ static const emage_command_t  commands[] = {
       "--org ID [--issuer OID] [--default-charset CS] [--jobs N]\n"
       "    [--report FILE] [--base-url PATH] PATH...",
       "Reads DICOM files and publishes their studies." },
+    { "report", run_report,
+      "--study UID --pdf FILE [--title TEXT] [--org ID]",
+      "Adds a PDF to a study as a report; prints its SOP Instance UID.\n"
+      "      Seen once \"emage-consent report-status\" has said what it is." },
     { "list", run_list, "", "Lists the studies of the store." },
     { "verify", run_verify, "",
       "Holds the store against its manifests and the records." },
@@ -192,6 +201,8 @@ parse(int argc, char **argv, emage_options_t *opt)
         { "instance", required_argument, NULL, 'I' },
         { "frame", required_argument, NULL, 'F' },
         { "path", required_argument, NULL, 'P' },
+        { "pdf", required_argument, NULL, 'D' },
+        { "title", required_argument, NULL, 'T' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 }
     };
@@ -265,6 +276,12 @@ parse(int argc, char **argv, emage_options_t *opt)
         case 'P':
             opt->path = optarg;
             break;
+        case 'D':
+            opt->pdf = optarg;
+            break;
+        case 'T':
+            opt->title = optarg;
+            break;
         case 'h':
             opt->help = true;
             break;
@@ -303,16 +320,7 @@ word_valid(const char *s)
 static bool
 source_valid(emage_options_t *opt)
 {
-    size_t           i;
-    const char      *s;
     emage_source_t  *source;
-
-    /* INS-NIR, INS-NIA, and the two for tests and demonstrations */
-
-    static const char *const  ins[] = {
-        "1.2.250.1.213.1.4.8", "1.2.250.1.213.1.4.9",
-        "1.2.250.1.213.1.4.10", "1.2.250.1.213.1.4.11"
-    };
 
     source = &opt->ingest.source;
 
@@ -331,11 +339,16 @@ source_valid(emage_options_t *opt)
         return false;
     }
 
-    for (i = 0; i < sizeof(ins) / sizeof(ins[0]); i++) {
-        if (emage_str_eq(emage_str_c(source->issuer), emage_str_c(ins[i]))) {
-            source->qualified = true;
-        }
-    }
+    source->qualified = emage_publish_qualified(source->issuer);
+
+    return base_url_valid(opt);
+}
+
+
+static bool
+base_url_valid(emage_options_t *opt)
+{
+    const char  *s;
 
     for (s = opt->ingest.base_url; *s != '\0'; s++) {
         if (*s <= ' ' || *s >= 0x7f || strchr("\"\\<>", *s) != NULL) {
@@ -414,6 +427,42 @@ run_ingest(emage_options_t *opt)
     emage_ingest_files_free(&files);
 
     return (rc != EMAGE_OK) ? EXIT_USAGE : refused ? EXIT_REFUSED : 0;
+}
+
+
+static int
+run_report(emage_options_t *opt)
+{
+    char           sop[EMAGE_UID_MAX + 1];
+    emage_rc_t     rc;
+    emage_error_t  err;
+
+    if (opt->study == NULL || opt->pdf == NULL) {
+        return fail("report: give %s", "--study UID and --pdf FILE");
+    }
+
+    if (opt->ingest.source.org != NULL
+        && !word_valid(opt->ingest.source.org))
+    {
+        return fail("--org must be 1 to 64 of %s", "[0-9A-Za-z._:-]");
+    }
+
+    if (!base_url_valid(opt)) {
+        return EXIT_USAGE;
+    }
+
+    rc = emage_report_add(&opt->ingest, opt->study, opt->pdf,
+                          opt->title == NULL ? "Report" : opt->title, sop,
+                          &err);
+    if (rc == EMAGE_OK) {
+        printf("%s\n", sop);
+        return 0;
+    }
+
+    (void) fail("%s", err.text);
+
+    return (rc == EMAGE_ERROR || rc == EMAGE_NOTFOUND) ? EXIT_REFUSED
+                                                       : EXIT_USAGE;
 }
 
 

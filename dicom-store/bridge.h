@@ -3,8 +3,8 @@
  * Copyright (C) The e-mage authors
  *
  * What e-mage takes from DCMTK: the dictionary, the way from Implicit VR LE and
- * Explicit VR BE to Explicit VR LE, and pictures.  The other side is C++; no exception
- * and no log line leaves it.
+ * Explicit VR BE to Explicit VR LE, and pictures.  The other side is C++; no
+ * exception and no log line leaves it.
  */
 
 

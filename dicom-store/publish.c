@@ -44,6 +44,28 @@ emage_pub_now(void)
 }
 
 
+bool
+emage_publish_qualified(const char *issuer)
+{
+    size_t  i;
+
+    /* INS-NIR, INS-NIA, and the two for tests and demonstrations */
+
+    static const char *const  ins[] = {
+        "1.2.250.1.213.1.4.8", "1.2.250.1.213.1.4.9",
+        "1.2.250.1.213.1.4.10", "1.2.250.1.213.1.4.11"
+    };
+
+    for (i = 0; i < sizeof(ins) / sizeof(ins[0]); i++) {
+        if (emage_str_eq(emage_str_c(issuer), emage_str_c(ins[i]))) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
 emage_rc_t
 emage_publish_open(const emage_records_conf_t *conf,
     const emage_source_t *source, emage_publish_t **out, emage_error_t *err)

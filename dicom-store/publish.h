@@ -25,6 +25,11 @@ typedef struct {
 } emage_source_t;
 
 
+/* Whether `issuer` is an OID of the INS, whose ids are of status QUAL. */
+
+bool emage_publish_qualified(const char *issuer);
+
+
 typedef struct emage_publish_s  emage_publish_t;
 
 /* Errors as emage_records_open.  `actor` is who runs the program. */

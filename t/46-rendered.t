@@ -149,3 +149,52 @@ my @seen = grep { ($_->{type} // $_->{record} // '') ne '' }
            $t->journal('access');
 ok(scalar(grep { /series-thumbnail/ } map { JSON::PP->new->encode($_) } @seen),
    'the journal names thumbnails');
+
+
+# a report that is added: seen by its status alone
+
+my $study = $ct2->{study};
+spew($t->path('new.pdf'), "%PDF-1.7\n" . 'report ' x 500 . "\n%%EOF\n");
+
+my $sop = $t->tool_ok('emage-store', 'report', '--study', $study, '--pdf',
+                      $t->path('new.pdf'), '--title', 'Compte rendu');
+chomp $sop;
+
+my ($dcm) = glob $t->store() . "/studies/$study/" . $t->revision($study)
+                 . "/*/$sop.dcm";
+my ($uid) = $dcm =~ m{([^/]+)/[^/]+$};
+my $new = { study => $study, series => $uid, instance => $sop };
+
+sub seen {
+    my ($who) = @_;
+    my $r = get(instance($new) . '/rendered', token => $who);
+
+    return $r->{status} == 404 && form($r) eq $none ? 'no'
+           : $r->{status} == 200 && $r->{body} eq slurp($t->path('new.pdf'))
+             ? 'yes' : "$r->{status} " . length $r->{body};
+}
+
+sub all_see {
+    my ($status, $professional, $patient_sees) = @_;
+
+    $t->consent('report-status', '--study', $study, '--instance', $sop,
+                '--status', $status) if $status;
+    $status ||= 'no status';
+    is(seen($token), $professional, "$status: professional $professional");
+    is(seen($patient), $patient_sees, "$status: patient $patient_sees");
+    is(seen($stranger), 'no', "$status: stranger no");
+}
+
+all_see('', 'no', 'no');
+all_see('preliminary', 'no', 'no');
+all_see('final', 'yes', 'yes');
+all_see('amended', 'yes', 'yes');
+all_see('preliminary', 'no', 'no');
+all_see('final', 'yes', 'yes');
+is(get(series($ct2) . '/thumbnail')->{status}, 200, 'images as before');
+
+$t->consent('set', '--study', $study, '--sharing', 'withdrawn');
+is(seen($token), 'no', 'withdrawn: professional no');
+is(seen($patient), 'yes', 'withdrawn: patient yes');
+is(form(get(series($ct2) . '/thumbnail')), $none, 'nor a thumbnail');
+is(form(get(instance($ct2) . '/rendered')), $none, 'nor a picture');
