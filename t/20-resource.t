@@ -112,7 +112,6 @@ for my $other (
     ['two dots in a UID'         => "$root/studies/1..2"],
     ['65 characters'             => "$root/studies/$uid65"],
     ['4,000 characters'          => "$root/studies/" . '1.2' x 1300],
-    ['no study'                  => "$root/studies"],
     ['no study, slash'           => "$root/studies/"],
     ['the root'                  => "$root/"],
     ['one segment too many'      => "$stem/frames/1/2"],

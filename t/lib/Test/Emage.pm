@@ -407,7 +407,8 @@ sub http_get {
 sub served {
     my ($self, $path, $r) = @_;
     return unless ($r->{status} == 200 || $r->{status} == 206)
-                  && $path =~ m{/studies/} && !$r->{unguarded};
+                  && $path =~ m{/studies/} && !$r->{unguarded}
+                  && $r->{body} ne '[]';
     push @{$self->{served}}, { path => $path, first => $r->{first} // time(),
                                body => length $r->{body} };
 }
