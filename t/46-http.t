@@ -288,9 +288,10 @@ for my $path ("$ct/metadata", "$whole/metadata",
 }
 
 
-# many streams
+# Many streams.  A machine so busy that the lease is not renewed in time answers
+# 503 (nothing is served on it): then once more.
 
-for my $tls (1) {
+for my $try (1 .. 5) {
     my $h = Test::Emage::H2->new(port => $t->port(1),
                                  tls => $t->path('tls.crt'));
     my %want;
@@ -316,7 +317,10 @@ for my $tls (1) {
                           && $s->{body} eq $full{$want{$id}}{body};
     }
 
+    $h->close();
+    next if $seen{503} && $try < 5;
+
     is($wrong, 0, 'a hundred streams at once: '
        . join ', ', map { "$seen{$_} of $_" } sort keys %seen);
-    $h->close();
+    last;
 }
