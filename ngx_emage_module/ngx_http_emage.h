@@ -136,6 +136,7 @@ struct ngx_http_emage_ctx_s {
 
     ngx_http_emage_fold_t       *fold;
     ngx_emage_journal_waiter_t   waiter;
+    uint64_t                     waited;   /* for it since, us */
 
     ngx_http_emage_plan_t       *plan;
     ngx_http_emage_stream_t     *stream;
@@ -147,9 +148,12 @@ struct ngx_http_emage_ctx_s {
     unsigned                     transferring:1;
     unsigned                     permitted:1;
     unsigned                     refused:1;
+    unsigned                     unauthenticated:1;
+    unsigned                     unacceptable:1;
     unsigned                     revoked:1;
     unsigned                     complete:1;
     unsigned                     unrecorded:1; /* the waiter was told so */
+    unsigned                     tallied:1;
 };
 
 

@@ -9,6 +9,7 @@
 
 
 #include "ngx_http_emage_fold.h"
+#include "ngx_http_emage_metrics.h"
 #include "ngx_http_emage_plan.h"
 #include "ngx_http_emage_search.h"
 
@@ -297,6 +298,9 @@ ngx_http_emage_access_intent(ngx_http_emage_ctx_t *ctx)
 
     if (rc != NGX_AGAIN) {
         ngx_http_emage_fold_unlink(fold);
+
+    } else {
+        ctx->waited = ngx_http_emage_clock();
     }
 
     return rc;

@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_emage_entry.h"
+#include "ngx_http_emage_metrics.h"
 
 
 #define NGX_HTTP_EMAGE_FACTS_BUCKETS   4096
@@ -41,6 +42,7 @@ struct ngx_http_emage_entry_s {
 
     emage_facts_t            *facts;
     ngx_emage_stamp_t         stamp;
+    uint64_t                  asked;       /* us */
 
     ngx_queue_t               waiters;
     ngx_uint_t                next;        /* verdict to be replaced */
@@ -135,6 +137,7 @@ ngx_http_emage_entry_get(ngx_http_emage_want_t *want, emage_str_t *study)
                                   &entry->lru);
             entry->refs++;
             want->entry = entry;
+            ngx_http_emage_count(NGX_HTTP_EMAGE_FACTS_CACHED, 1);
             return NGX_OK;
         }
 
@@ -198,6 +201,9 @@ ngx_http_emage_facts_fetch(ngx_http_emage_want_t *want, emage_str_t *study,
     argv[6].data = entry->study;
     argv[6].len = entry->study_len;
 
+    entry->asked = ngx_http_emage_clock();
+    ngx_http_emage_count(NGX_HTTP_EMAGE_FACTS_FETCHED, 1);
+
     if (ngx_emage_redis_submit(ngx_http_emage_worker->redis, 7, argv,
                                ngx_http_emage_facts_reply, entry)
         == NULL)
@@ -226,6 +232,8 @@ ngx_http_emage_facts_reply(void *data, const ngx_emage_resp_t *reply,
     ngx_queue_t            *q;
     const char             *cause;
     ngx_http_emage_want_t  *want;
+
+    ngx_http_emage_waited(NGX_HTTP_EMAGE_WAIT_REDIS, entry->asked);
 
     cause = NULL;
     rc = ngx_http_emage_facts_read(entry, reply, reason, &cause);

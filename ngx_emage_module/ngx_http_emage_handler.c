@@ -8,6 +8,7 @@
  */
 
 
+#include "ngx_http_emage_metrics.h"
 #include "ngx_http_emage_search.h"
 
 
@@ -23,6 +24,7 @@ static ngx_int_t ngx_http_emage_journal_step(ngx_http_emage_ctx_t *ctx);
 static ngx_int_t ngx_http_emage_serve_step(ngx_http_emage_ctx_t *ctx);
 static void ngx_http_emage_journalled(void *data, ngx_int_t rc);
 static void ngx_http_emage_cleanup(void *data);
+static void ngx_http_emage_tally(ngx_http_emage_ctx_t *ctx);
 
 
 ngx_int_t
@@ -438,6 +440,8 @@ ngx_http_emage_journalled(void *data, ngx_int_t rc)
 {
     ngx_http_emage_ctx_t *ctx = data;
 
+    ngx_http_emage_waited(NGX_HTTP_EMAGE_WAIT_JOURNAL, ctx->waited);
+
     /* on NGX_OK ngx_http_emage_access_intent() sees it for itself */
 
     ctx->unrecorded = (rc != NGX_OK);
@@ -460,12 +464,54 @@ ngx_http_emage_cleanup(void *data)
         ngx_emage_journal_forget(ngx_http_emage_worker->journal, &ctx->waiter);
     }
 
+    ngx_http_emage_tally(ctx);
+
     ngx_http_emage_transfer_end(ctx);
     ngx_http_emage_access_outcome(ctx);
     ngx_http_emage_facts_leave(ctx);
     ngx_http_emage_search_cleanup(ctx);
 
     ctx->state = NGX_HTTP_EMAGE_DONE;
+}
+
+
+/* A request whose client left before a decision counts as nothing. */
+
+static void
+ngx_http_emage_tally(ngx_http_emage_ctx_t *ctx)
+{
+    off_t                bytes;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    if (!r->header_sent || ctx->tallied) {
+        return;
+    }
+
+    ctx->tallied = 1;
+
+    if (ctx->unauthenticated) {
+        ngx_http_emage_count(NGX_HTTP_EMAGE_UNAUTHENTICATED, 1);
+
+    } else if (ctx->refused) {
+        ngx_http_emage_count(NGX_HTTP_EMAGE_DENIED, 1);
+        ngx_http_emage_count_reasons(&ctx->verdict);
+
+    } else if (ctx->unacceptable) {
+        ngx_http_emage_count(NGX_HTTP_EMAGE_NOT_ACCEPTABLE, 1);
+
+    } else if (r->headers_out.status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+        ngx_http_emage_count(NGX_HTTP_EMAGE_UNAVAILABLE, 1);
+
+    } else if (ctx->permitted) {
+        bytes = r->connection->sent - (off_t) r->header_size;
+
+        ngx_http_emage_count(NGX_HTTP_EMAGE_PERMITTED, 1);
+        ngx_http_emage_count(NGX_HTTP_EMAGE_BYTES,
+                             bytes > 0 ? (uint64_t) bytes : 0);
+        ngx_http_emage_count_reasons(&ctx->verdict);
+    }
 }
 
 

@@ -8,6 +8,7 @@
 
 #include "ngx_http_emage.h"
 #include "ngx_http_emage_cache.h"
+#include "ngx_http_emage_metrics.h"
 #include "ngx_http_emage_rows.h"
 #include "ngx_http_emage_store.h"
 
@@ -76,6 +77,13 @@ static ngx_command_t  ngx_http_emage_commands[] = {
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
       ngx_http_emage_issuer,
       NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("emage_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_emage_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
@@ -230,6 +238,10 @@ ngx_http_emage_postconfiguration(ngx_conf_t *cf)
     emcf->lease = ngx_emage_lease_add(cf, &emcf->node, &emcf->journal,
                                       &ngx_http_emage_module);
     if (emcf->lease == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_emage_metrics_add(cf, emcf) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_emage_entry.h"
+#include "ngx_http_emage_metrics.h"
 #include "ngx_http_emage_plan.h"
 
 
@@ -93,6 +94,8 @@ ngx_http_emage_plan_make(ngx_http_emage_ctx_t *ctx, ngx_str_t *stored)
     }
 
     if (plan->body != NULL) {
+        ngx_http_emage_count(NGX_HTTP_EMAGE_BODY_CACHED, 1);
+
         plan->content_type = plan->body->content_type;
         plan->etag = plan->body->etag;
         plan->length = plan->body->data.len;
@@ -105,6 +108,8 @@ ngx_http_emage_plan_make(ngx_http_emage_ctx_t *ctx, ngx_str_t *stored)
 
         return NGX_OK;
     }
+
+    ngx_http_emage_count(NGX_HTTP_EMAGE_BODY_READ, 1);
 
     ctx->cause = "store";
     rc = ngx_http_emage_plan_collect(ctx, plan);

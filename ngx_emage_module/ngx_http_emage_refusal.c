@@ -43,6 +43,7 @@ ngx_http_emage_unauthorized(ngx_http_emage_ctx_t *ctx, ngx_uint_t presented)
 
     r = ctx->request;
     ctx->cause = "no identity";
+    ctx->unauthenticated = 1;
 
     /* RFC 6750 section 3.1: no error code where nothing was presented */
 
@@ -168,6 +169,7 @@ ngx_http_emage_not_acceptable(ngx_http_emage_ctx_t *ctx, ngx_str_t *stored)
         ". Ask for one of these, or for transfer-syntax=*.\"}\n";
 
     r = ctx->request;
+    ctx->unacceptable = 1;
 
     len = sizeof(before) - 1 + stored->len + sizeof(after) - 1;
 

@@ -9,6 +9,7 @@
  */
 
 
+#include "ngx_http_emage_metrics.h"
 #include "ngx_http_emage_plan.h"
 #include "ngx_http_emage_search.h"
 #include "ngx_http_emage_stream.h"
@@ -193,6 +194,7 @@ ngx_http_emage_reset(ngx_http_emage_ctx_t *ctx)
     ctx->revoked = 1;
     ctx->complete = 0;
 
+    ngx_http_emage_count(NGX_HTTP_EMAGE_RESET, 1);
     ngx_http_emage_transfer_end(ctx);
 
     ngx_log_error(NGX_LOG_NOTICE, c->log, 0,
