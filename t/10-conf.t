@@ -93,6 +93,33 @@ refused('an unknown Redis parameter', qr/unknown parameter "retry=1"/,
 refused('no switch turns it off', qr/unknown directive "emage_enforce"/,
         http => 'emage_enforce off;');
 
+# the key of identifier hashes
+
+spew("$d/short.key", 'x' x 31);
+spew("$d/long.key", 'x' x 33);
+spew("$d/open.key", 'x' x 32);
+spew("$d/good.key", 'x' x 32);
+chmod 0600, "$d/$_.key" for qw(short long good);
+chmod 0644, "$d/open.key";
+
+accepted('a key', http => "emage_key $d/good.key;");
+refused('a key twice', qr/"emage_key" directive is duplicate/,
+        http => "emage_key $d/good.key; emage_key $d/good.key;");
+refused('a key that is missing', qr/nowhere\.key" cannot be read/,
+        http => "emage_key $d/nowhere.key;");
+refused('a key that is too short', qr/short\.key" is not 32 bytes/,
+        http => "emage_key $d/short.key;");
+refused('a key that is too long', qr/long\.key" is not 32 bytes/,
+        http => "emage_key $d/long.key;");
+refused('a directory for a key', qr/is not 32 bytes/, http => "emage_key $d;");
+refused('a key that others can read', qr/open\.key" can be read by others/,
+        http => "emage_key $d/open.key;");
+
+my (undef, $warning) = $t->nginx_test(conf(issuer => issuer()
+    . $t->issuer_block('other', kind => 'patient')));
+like($warning, qr/issuer "other" is of patients, .*"emage_key"/,
+     'patients without a key: a warning');
+
 # policy
 
 refused('a policy directory that is missing', qr{\[emerg\].*nowhere},

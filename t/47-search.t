@@ -55,7 +55,7 @@ my $root = '/dicom-web';
 
 sub answer {
     my ($path, %o) = @_;
-    return $t->http_get("$root/$path", token => $team, as => '', %o);
+    return $t->http_get("$root/$path", token => $team, %o);
 }
 
 sub list {
