@@ -230,7 +230,7 @@ sub checks {
 
     spew("$d/x.cedarschema", <<'EOF');
 entity User { staff: Bool };
-entity Doc;
+entity Doc { x?: Long };
 action read appliesTo { principal: [User], resource: [Doc] };
 EOF
 
@@ -290,6 +290,18 @@ EOF
         'duplicate id');
     like($err, qr/^c\.cedar:2:1: this permit does not say what law/m,
         'no basis');
+
+    spew("$d/c.cedar", "\@id(\"never\")\nforbid (principal, action, "
+        . "resource)\nwhen { resource is User };\n\@id(\"team\")\n"
+        . "forbid (principal is Doc, action, resource);\n");
+
+    ($status, $out, $err) = tool('check', $d);
+
+    is($status, 1, 'policies that nothing meets');
+    like($err, qr/^c\.cedar:2:1:\ no\ request\ can\ ever\ meet\ this.*\n
+        \ {4}forbid\ \(.*\n\ {4}\^$/mx, 'by its condition');
+    like($err, qr/^c\.cedar:5:1: no action of the schema fits this scope; /m,
+        'by its scope');
 
     spew("$d/c.cedar", "forbid (principal, action, resource)\n");
 

@@ -48,6 +48,7 @@ typedef struct {
     cedar_report_pt        report;
     void                  *data;
     uint32_t               errors;
+    bool                   possible; /* in some environment it may hold */
 } cedar_check_t;
 
 
@@ -86,6 +87,16 @@ cedar_answer_t cedar_check_attr(cedar_check_t *c, const cedar_node_t *n,
 
 void cedar_check_error(cedar_check_t *c, uint32_t pos, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Reports one message about a policy. */
+
+void cedar_report(const cedar_set_t *set, const cedar_policy_t *p,
+    uint32_t pos, const char *text, cedar_report_pt report, void *data);
+
+/* Valid, but false for every request that the schema allows. */
+
+bool cedar_policy_impossible(const cedar_set_t *set,
+    const cedar_policy_t *p);
 
 /* Capability lists. */
 

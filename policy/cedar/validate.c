@@ -1,7 +1,7 @@
 /*
  * Copyright (C) The e-mage authors
  *
- * Validation of a whole set, and e-mage's own rules for policies.
+ * Validation of a whole set.
  */
 
 
@@ -27,8 +27,6 @@ static bool cedar_validate_environment(cedar_check_t *c,
     cedar_symbol_t resource);
 static void cedar_check_node_names(cedar_check_t *c, const cedar_node_t *n);
 static void cedar_check_entity_name(cedar_check_t *c, const cedar_node_t *n);
-static void cedar_report(const cedar_set_t *set, const cedar_policy_t *p,
-    uint32_t pos, const char *text, cedar_report_pt report, void *data);
 
 
 emage_rc_t
@@ -70,6 +68,29 @@ cedar_set_validate(const cedar_set_t *set, cedar_report_pt report,
     }
 
     return (c.errors == 0) ? EMAGE_OK : EMAGE_ERROR;
+}
+
+
+bool
+cedar_policy_impossible(const cedar_set_t *set, const cedar_policy_t *p)
+{
+    bool           nomem;
+    cedar_check_t  c;
+
+    memset(&c, 0, sizeof(c));
+    c.set = set;
+    c.policy = p;
+
+    cedar_arena_init(&c.keep, 16 * 1024 * 1024);
+    cedar_arena_init(&c.arena, 64 * 1024 * 1024);
+
+    cedar_validate_policy(&c);
+
+    nomem = c.keep.failed || c.arena.failed;
+    cedar_arena_free(&c.keep);
+    cedar_arena_free(&c.arena);
+
+    return !nomem && c.errors == 0 && !c.possible;
 }
 
 
@@ -141,6 +162,8 @@ static bool
 cedar_validate_environment(cedar_check_t *c, const cedar_action_t *a,
     cedar_symbol_t principal, cedar_symbol_t resource)
 {
+    cedar_answer_t  answer;
+
     c->action = a;
 
     memset(&c->principal, 0, sizeof(cedar_type_t));
@@ -151,7 +174,11 @@ cedar_validate_environment(cedar_check_t *c, const cedar_action_t *a,
     c->resource.sym = resource;
     c->action_type.sym = a->uid.sym;
 
-    (void) cedar_check_want(c, c->policy->whole, NULL, CEDAR_WANT_BOOL);
+    answer = cedar_check_want(c, c->policy->whole, NULL, CEDAR_WANT_BOOL);
+
+    if (answer.type == NULL || answer.type->kind != CEDAR_T_FALSE) {
+        c->possible = true;
+    }
 
     if (c->arena.failed || c->keep.failed) {
         return false;
@@ -287,7 +314,7 @@ cedar_check_entity_name(cedar_check_t *c, const cedar_node_t *n)
 }
 
 
-static void
+void
 cedar_report(const cedar_set_t *set, const cedar_policy_t *p, uint32_t pos,
     const char *text, cedar_report_pt report, void *data)
 {
@@ -342,52 +369,4 @@ cedar_check_error(cedar_check_t *c, uint32_t pos, const char *fmt, ...)
     c->reported = r;
 
     cedar_report(c->set, c->policy, pos, text, c->report, c->data);
-}
-
-
-emage_rc_t
-cedar_set_lint(const cedar_set_t *set, cedar_report_pt report, void *data)
-{
-    uint32_t               i, k;
-    emage_rc_t             rc;
-    emage_str_t            id, other, basis;
-    const cedar_policy_t  *p;
-
-    rc = EMAGE_OK;
-
-    for (i = 0; i < set->policies_n; i++) {
-        p = &set->policies[i];
-
-        if (!cedar_policy_annotation(set, i, emage_str("id"), &id)
-            || id.len == 0)
-        {
-            cedar_report(set, p, p->pos, "this policy has no name; add "
-                         "@id(\"...\")", report, data);
-            rc = EMAGE_ERROR;
-
-        } else {
-            for (k = 0; k < i; k++) {
-                if (cedar_policy_annotation(set, k, emage_str("id"), &other)
-                    && emage_str_eq(id, other))
-                {
-                    cedar_report(set, p, p->pos, "another policy has the "
-                                 "same @id; give this one its own", report,
-                                 data);
-                    rc = EMAGE_ERROR;
-                    break;
-                }
-            }
-        }
-
-        if (p->effect == CEDAR_PERMIT
-            && (!cedar_policy_annotation(set, i, emage_str("basis"), &basis)
-                || basis.len == 0))
-        {
-            cedar_report(set, p, p->pos, "this permit does not say what law "
-                         "it rests on; add @basis(\"...\")", report, data);
-            rc = EMAGE_ERROR;
-        }
-    }
-
-    return rc;
 }

@@ -223,7 +223,8 @@ emage_rc_t cedar_set_validate(const cedar_set_t *set, cedar_report_pt report,
 
 /*
  * e-mage's own rules for policy files: every policy has an @id of its own;
- * every permit names its legal @basis.  Returns as cedar_set_validate.
+ * every permit names its legal @basis; with a schema, each can be met by some
+ * request that it allows.  Returns as cedar_set_validate.
  */
 
 emage_rc_t cedar_set_lint(const cedar_set_t *set, cedar_report_pt report,
