@@ -137,9 +137,16 @@ emage_rows_load(emage_str_t text, json_t **out, emage_error_t *err)
 }
 
 
+/* What is missing may have been there, if there was memory for it. */
+
 static emage_rc_t
 emage_rows_bad(emage_rows_parser_t *p, const char *what)
 {
+    if (p->m->failed || p->m->text.failed) {
+        emage_error_set(p->err, "no memory for rows");
+        return EMAGE_NOMEM;
+    }
+
     emage_error_set(p->err, "%s is missing or not as it must be", what);
 
     return EMAGE_ERROR;

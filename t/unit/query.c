@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "oom.h"
 #include "tap.h"
 
 
@@ -534,6 +535,62 @@ test_rows(void)
 }
 
 
+/* Every allocation of a parse fails once, alone and with all that follow. */
+
+static void
+test_memory(void)
+{
+    int             all, level;
+    long            n, live;
+    unsigned        failed, wrong, leaks;
+    emage_rc_t      rc;
+    emage_rows_t   *r;
+    emage_error_t   err;
+
+    static const char *const  texts[] = {
+        study_json, series_json, instances_json
+    };
+
+    failed = 0;
+    wrong = 0;
+    leaks = 0;
+
+    for (level = 0; OOM_READY && level < 6; level++) {
+        all = level % 2;
+
+        for (n = 0; n < 10000; n++) {
+            live = oom_live;
+            oom_all = all;
+            oom_after = n;
+
+            rc = emage_rows_parse((emage_level_t) (level / 2),
+                                  emage_str_c(texts[level / 2]), &r, &err);
+
+            if (rc == EMAGE_OK && oom_after > 0) {
+                oom_after = -1;
+                emage_rows_free(r);
+                break;
+            }
+
+            oom_after = -1;
+
+            failed += (rc == EMAGE_NOMEM);
+            wrong += (rc == EMAGE_ERROR);
+
+            if (rc == EMAGE_OK) {
+                emage_rows_free(r);
+            }
+
+            leaks += (oom_live != live);
+        }
+    }
+
+    tap_ok(wrong == 0 && leaks == 0 && (failed > 100 || !OOM_READY),
+           "%u parses without memory: %u taken for damage, %u leaks", failed,
+           wrong, leaks);
+}
+
+
 int
 main(void)
 {
@@ -555,6 +612,7 @@ main(void)
     test_uids();
     test_describe();
     test_write();
+    test_memory();
 
     emage_rows_free(study);
     emage_rows_free(series);
