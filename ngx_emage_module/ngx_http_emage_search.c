@@ -28,10 +28,6 @@ static ngx_int_t ngx_http_emage_search_hits(ngx_http_emage_search_t *search);
 static int ngx_http_emage_search_cmp(const void *one, const void *two);
 static ngx_int_t ngx_http_emage_search_page(ngx_http_emage_search_t *search);
 static ngx_int_t ngx_http_emage_search_done(ngx_http_emage_ctx_t *ctx);
-static ngx_int_t ngx_http_emage_search_verify(
-    ngx_http_emage_search_t *search);
-static ngx_int_t ngx_http_emage_search_verify_one(
-    ngx_http_emage_search_t *search, ngx_http_emage_candidate_t *candidate);
 
 
 ngx_int_t
@@ -117,7 +113,7 @@ ngx_http_emage_search_start(ngx_http_emage_ctx_t *ctx)
 
     rc = ngx_http_emage_search_accept(ctx);
 
-    if (rc != NGX_OK) {
+    if (rc != NGX_DECLINED) {
         return rc;
     }
 
@@ -175,6 +171,8 @@ ngx_http_emage_search_start(ngx_http_emage_ctx_t *ctx)
 }
 
 
+/* NGX_DECLINED when the client takes what there is; else it has been told. */
+
 static ngx_int_t
 ngx_http_emage_search_accept(ngx_http_emage_ctx_t *ctx)
 {
@@ -196,7 +194,7 @@ ngx_http_emage_search_accept(ngx_http_emage_ctx_t *ctx)
                                &octets)
            != EMAGE_FORM_NONE)
     {
-        return NGX_OK;
+        return NGX_DECLINED;
     }
 
     ngx_str_set(&stored, "application/dicom+json");
@@ -644,113 +642,4 @@ ngx_http_emage_search_serve(ngx_http_emage_ctx_t *ctx)
     ctx->state = NGX_HTTP_EMAGE_SEARCH;
 
     return NGX_DECLINED;
-}
-
-
-/*
- * Whether everything that is listed may still be listed as it is.  NGX_AGAIN
- * while facts are read again, NGX_DECLINED when something has changed.
- */
-
-static ngx_int_t
-ngx_http_emage_search_verify(ngx_http_emage_search_t *search)
-{
-    ngx_int_t   rc;
-    ngx_uint_t  i;
-
-    if (!ngx_emage_lease_live(ngx_http_emage_worker->lease)
-        || ngx_http_emage_now() >= search->ctx->subject.expires)
-    {
-        search->ctx->cause = "lease, or identity,";
-        return NGX_ERROR;
-    }
-
-    ngx_queue_init(&search->ready);
-
-    for (i = 0; i < search->nlisted; i++) {
-
-        rc = ngx_http_emage_search_verify_one(search, search->hits[i]);
-
-        if (rc != NGX_OK) {
-            return rc;
-        }
-    }
-
-    return search->flying != 0 ? NGX_AGAIN : NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_emage_search_verify_one(ngx_http_emage_search_t *search,
-    ngx_http_emage_candidate_t *candidate)
-{
-    ngx_int_t        rc;
-    emage_verdict_t  verdict;
-
-    if (candidate->want.fetching) {
-        return NGX_OK;
-    }
-
-    if (candidate->want.entry != NULL
-        && ngx_http_emage_entry_fresh(candidate->want.entry)
-        && ngx_http_emage_now() < candidate->until)
-    {
-        candidate->want.rounds = 0;
-        return NGX_OK;
-    }
-
-    ngx_http_emage_entry_leave(&candidate->want);
-
-    rc = ngx_http_emage_entry_get(&candidate->want, &candidate->uid);
-
-    if (rc == NGX_AGAIN) {
-        search->flying++;
-        return NGX_OK;
-    }
-
-    if (rc != NGX_OK) {
-        search->ctx->cause = candidate->want.cause;
-        return rc;
-    }
-
-    if (ngx_http_emage_entry_decide(candidate->want.entry,
-                                    &search->ctx->subject,
-                                    search->ctx->request->connection->log,
-                                    &verdict)
-        != NGX_OK)
-    {
-        search->ctx->cause = "policy";
-        return NGX_ERROR;
-    }
-
-    if (verdict.permits != candidate->permits
-        || emage_facts_study_version(
-                       ngx_http_emage_entry_facts(candidate->want.entry))
-           != candidate->version)
-    {
-        return NGX_DECLINED;
-    }
-
-    candidate->until = verdict.until;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_emage_search_recheck(ngx_http_emage_ctx_t *ctx)
-{
-    ngx_int_t  rc;
-
-    if (ctx->revoked) {
-        return NGX_AGAIN;
-    }
-
-    rc = ngx_http_emage_search_verify(ctx->search);
-
-    if (rc == NGX_OK || rc == NGX_AGAIN) {
-        return rc;
-    }
-
-    return ngx_http_emage_reset(ctx);
 }

@@ -158,4 +158,12 @@ void ngx_http_emage_search_access(ngx_http_emage_ctx_t *ctx,
     emage_access_t *access);
 
 
+/*
+ * verify: whether everything that a finished list shows is still permitted.
+ * NGX_OK, NGX_DECLINED when it has to be made anew.
+ */
+
+ngx_int_t ngx_http_emage_search_verify(ngx_http_emage_search_t *search);
+
+
 #endif /* _NGX_HTTP_EMAGE_SEARCH_H_INCLUDED_ */

@@ -442,7 +442,8 @@ emage_query_key(emage_query_parser_t *p, emage_str_t name, emage_str_t value)
     }
 
     if (!emage_query_key_valid(def->match, value)) {
-        emage_error_set(p->err, "the value of \"%.*s\" is malformed or too long",
+        emage_error_set(p->err,
+                        "the value of \"%.*s\" is malformed or too long",
                         (int) def->keyword.len, def->keyword.data);
         return EMAGE_ERROR;
     }
