@@ -13,6 +13,7 @@ use lib 't/lib';
 use Test::Emage;
 
 use JSON::PP qw(decode_json);
+use Time::HiRes qw(sleep);
 
 my $t = Test::Emage->new(workers => 2);
 my $many = $ENV{EMAGE_LONG} ? 1000 : 100;
@@ -42,6 +43,7 @@ http {
     server {
         listen 127.0.0.1:%%PORT_0%%;
         listen 127.0.0.1:%%PORT_1%% ssl http2;
+        listen 127.0.0.1:%%PORT_2%% sndbuf=16k;
         location /dicom-web/ { emage %%STORE%%; }
     }
 }
@@ -201,10 +203,22 @@ is(answer('studies', headers => { Accept => $_ })->{headers}{'content-type'},
     for 'application/dicom+json', 'application/json', '*/*',
         'multipart/related; type="application/dicom+xml", '
         . 'application/dicom+json; q=0.5';
-is(answer('studies', headers => { Accept => $_ })->{status}, 406,
-   "Accept: $_")
-    for 'multipart/related; type="application/dicom+xml"', 'text/html',
-        'application/dicom';
+my %not_acceptable = map { $_ => answer('studies', headers =>
+                                        { Accept => $_ }) }
+     'multipart/related; type="application/dicom+xml"', 'text/html',
+    'application/dicom';
+is($not_acceptable{$_}{status}, 406, "Accept: $_")
+    for sort keys %not_acceptable;
+
+{
+    my $c = $t->http();
+    $c->send($t->request_text("$root/studies", token => $team, keep => 1,
+                              headers => { Accept => 'text/html' }) x 2);
+    is($c->response()->{status}, 406, 'one answer a request') for 1 .. 2;
+    is($c->pull(1, 0.5) // 'nothing', 'nothing', 'and no more');
+    $c->close();
+}
+
 my $head = answer('studies', method => 'HEAD');
 is($head->{headers}{'content-length'}, length answer('studies')->{body},
    'HEAD');
@@ -402,6 +416,37 @@ set_sharing('many1', 'withdrawn');
 is(scalar @{list('studies?PatientName=Many*')}, 0, 'and none');
 is(names($ohif), "lone $all", 'the others stay');
 set_sharing('many1', 'active');
+
+
+# a list that is being sent is cut off when one whom it names withdraws
+
+sub open_list {
+    my $c = $t->http(port => $t->port(2), rcvbuf => 4096);
+    $c->send($t->request_text("$root/studies?PatientName=Many*",
+                              token => $team));
+    $c->pull(1024, 10);
+    sleep 0.3;
+    return $c;
+}
+
+{
+    my $length = length answer('studies?PatientName=Many*')->{body};
+    my $c = open_list();
+
+    set_sharing('zoe11', $_) for qw(withdrawn active);
+    my $n = $c->drain(3);
+    cmp_ok($n, '>', $length, 'a change of another patient: sent whole');
+    $c->close();
+
+    $c = open_list();
+    set_sharing('many1', 'withdrawn');
+    sleep 0.25;
+    $n = $c->drain(3);
+    cmp_ok($n, '<', $length, 'a withdrawal: cut off');
+    ok($c->{reset}, 'and reset');
+    $c->close();
+    set_sharing('many1', 'active');
+}
 
 
 # the journal: one durable intent before, names as keyed hashes
