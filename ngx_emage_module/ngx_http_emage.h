@@ -26,7 +26,7 @@
 #include "ngx_emage_journal.h"
 
 
-#define NGX_EMAGE_FUNCTIONS_VERSION  2
+#define NGX_EMAGE_FUNCTIONS_VERSION  3
 
 #define NGX_HTTP_EMAGE_SMALL         65536     /* bytes: memory, not sendfile */
 #define NGX_HTTP_EMAGE_CHUNK         (512 * 1024)

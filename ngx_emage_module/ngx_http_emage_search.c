@@ -23,6 +23,7 @@ static ngx_int_t ngx_http_emage_search_facts(ngx_http_emage_search_t *search,
 static ngx_int_t ngx_http_emage_search_candidate(
     ngx_http_emage_search_t *search, ngx_http_emage_candidate_t *candidate);
 static void ngx_http_emage_search_come(void *data);
+static void ngx_http_emage_search_yield(ngx_http_emage_search_t *search);
 static void ngx_http_emage_search_event(ngx_event_t *ev);
 static ngx_int_t ngx_http_emage_search_hits(ngx_http_emage_search_t *search);
 static int ngx_http_emage_search_cmp(const void *one, const void *two);
@@ -90,6 +91,11 @@ ngx_http_emage_search(ngx_http_emage_ctx_t *ctx)
         }
 
         if (rc != NGX_OK) {
+
+            /* what is still on its way must not find a finished request */
+
+            ngx_http_emage_search_cleanup(ctx);
+
             return ngx_http_emage_unavailable(ctx);
         }
     }
@@ -351,7 +357,7 @@ ngx_http_emage_search_decide(ngx_http_emage_search_t *search)
     }
 
     if (search->budget <= 0) {
-        ngx_post_event(&search->event, &ngx_posted_next_events);
+        ngx_http_emage_search_yield(search);
         return NGX_AGAIN;
     }
 
@@ -472,10 +478,36 @@ ngx_http_emage_search_come(void *data)
 }
 
 
+/*
+ * Other connections have their turn.  The timer is what keeps a worker that is
+ * exiting.
+ */
+
+static void
+ngx_http_emage_search_yield(ngx_http_emage_search_t *search)
+{
+    ngx_http_request_t        *r;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    r = search->ctx->request;
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    ngx_add_timer(r->connection->write, clcf->send_timeout);
+    ngx_post_event(&search->event, &ngx_posted_next_events);
+}
+
+
 static void
 ngx_http_emage_search_event(ngx_event_t *ev)
 {
-    ngx_http_emage_search_t *search = ev->data;
+    ngx_event_t              *wev;
+    ngx_http_emage_search_t  *search = ev->data;
+
+    wev = search->ctx->request->connection->write;
+
+    if (wev->timer_set) {
+        ngx_del_timer(wev);
+    }
 
     ngx_http_emage_resume(search->ctx);
 }
@@ -530,7 +562,7 @@ ngx_http_emage_search_page(ngx_http_emage_search_t *search)
         }
 
         if (search->budget <= 0) {
-            ngx_post_event(&search->event, &ngx_posted_next_events);
+            ngx_http_emage_search_yield(search);
             return NGX_AGAIN;
         }
 

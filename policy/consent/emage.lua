@@ -6,7 +6,7 @@
 -- Everything is checked and read before the first write: a function that
 -- fails has changed nothing.  Documents are never encoded again here.
 
-local VERSION = 2
+local VERSION = 3
 
 local PREFIX = 'emage:{0}:'
 local STUDY = PREFIX .. 'study:'
@@ -255,17 +255,11 @@ local function store(write)
     redis.call('SET', write.key, write.json)
 
     if write.kind == 'study' then
-
         if old and old.pid ~= write.pid then
             redis.call('SREM', STUDIES .. old.pid, write.name)
         end
 
-        if new then
-            redis.call('SADD', STUDIES .. write.pid, write.name)
-
-        else
-            redis.call('SREM', STUDIES .. write.pid, write.name)
-        end
+        redis.call(new and 'SADD' or 'SREM', STUDIES .. write.pid, write.name)
 
         return
     end
@@ -443,6 +437,12 @@ local function prepare(key, pid, base, json)
 
     if version ~= base then
         return nil
+    end
+
+    -- under the old pid nodes would go on with what they know of it
+
+    if old and old.pid ~= pid then
+        fail(kind .. ' ' .. name .. ': it is another patient\'s')
     end
 
     local write = {key = key, kind = kind, name = name, pid = pid,
