@@ -88,7 +88,8 @@ cut_download() {
     size=$(stat -c %s "$dir/tmp/large")
 
     say "  withdrawal acknowledged after $ms ms (the command included)"
-    say "  received until then: $at_ack bytes; after it: $((size - at_ack))"
+    say "  written by curl until then: $at_ack bytes; after it:" \
+        "$((size - at_ack)), from its own buffers"
     say "  curl ended with $end ($(curl_error $end)), whole study: no"
     rm -f "$dir/tmp/large"
 
