@@ -37,11 +37,26 @@ sub resp {
 }
 
 
+# The version of the functions that the module asks for.
+
+sub functions_version {
+    my ($top) = __FILE__ =~ m{^(.*?)/?t/lib/Test/Emage/FakeRedis\.pm$};
+    my $file = (length $top ? $top : '.')
+               . '/policy/include/emage/functions.h';
+
+    open my $f, '<', $file or die "$file: $!";
+    local $/;
+    my ($version) = <$f> =~ /EMAGE_FUNCTIONS_VERSION\s+(\d+)/
+        or die "$file: no version\n";
+    return $version;
+}
+
+
 # A node that behaves: one epoch, a sequence, no records.
 
 sub defaults {
     my (%o) = (epoch => 'fake', seq => 7, nonce => 'n7', pids => [],
-               version => 2, @_);
+               version => functions_version(), @_);
 
     return (
         AUTH => "+OK\r\n",
