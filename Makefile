@@ -96,6 +96,7 @@ test-long:              ## the longest proofs, and fuzzing for a while
 	@conf/demo/install long
 	@$(MAKE) --no-print-directory test
 	@EMAGE_LONG=1 t/run
+	@t/long/run $(BUILD)
 	@$(MAKE) --no-print-directory fuzz
 
 asan:                   ## the same build under ASan and UBSan, in build/asan
@@ -103,7 +104,7 @@ asan:                   ## the same build under ASan and UBSan, in build/asan
 	    OPT="-O1 -g -fno-omit-frame-pointer" \
 	    SANITIZE="-fsanitize=address,undefined" build
 
-fuzz:                   ## run every fuzz target (FUZZ_SECONDS=60 each)
+fuzz: module            ## run every fuzz target (FUZZ_SECONDS=60 each)
 	@t/fuzz/run $(BUILD)/fuzz $(or $(FUZZ_SECONDS),60)
 
 lint:                   ## house rules: arrows, banned calls, sizes

@@ -4,6 +4,9 @@ package Test::Emage::Proxy;
 #
 # A Redis that cannot be trusted: stands between nginx and the real one and
 # tears, delays, drops or falsifies what comes back, as a control file says.
+# Of the modes, "deaf" drops what nginx says, "stall" holds what Redis says, and
+# "overtaken" holds back replies with facts, and what follows them on the same
+# connection, so that changes reach the node before them.
 
 use strict;
 use warnings;
@@ -12,6 +15,8 @@ use IO::Select;
 use IO::Socket::UNIX;
 use POSIX ();
 use Time::HiRes qw(time sleep);
+
+use constant OVERTAKEN => 0.4;              # s
 
 
 my %answer = (
@@ -90,7 +95,9 @@ sub loop {
         my $mode = $self->current();
 
         if ($mode ne 'stall') {
-            for my $fh (map { $_->[0] } values %held) {
+            for my $fh (map { $_->[0] } grep { $_->[2] <= time() }
+                        values %held)
+            {
                 $self->forward($fh, delete($held{fileno $fh})->[1], $mode);
             }
         }
@@ -118,15 +125,19 @@ sub loop {
             my $keep = $n ? 1 : 0;
 
             if ($n && $client{fileno $fh}) {
-                if ($mode eq 'stall') {
-                    $held{fileno $peer} //= [$peer, ''];
+                if ($mode eq 'stall' || $held{fileno $peer}
+                    || $mode eq 'overtaken' && $bytes =~ /"sharing"/)
+                {
+                    $held{fileno $peer} //= [$peer, '', $mode eq 'overtaken'
+                                                        ? time() + OVERTAKEN
+                                                        : 0];
                     $held{fileno $peer}[1] .= $bytes;
                     next;
                 }
 
                 $keep = $self->forward($peer, $bytes, $mode);
 
-            } elsif ($n) {
+            } elsif ($n && $mode ne 'deaf') {
                 syswrite $peer, $bytes;
             }
 
@@ -170,6 +181,9 @@ sub forward {
 
     } elsif ($mode eq 'extra') {
         syswrite $to, "$bytes+OK\r\n";
+
+    } elsif ($mode eq 'twice') {
+        syswrite $to, $bytes . $bytes;
 
     } elsif ($mode =~ m{^s/(.*)/(.*)/$}) {
         my ($from, $into) = ($1, $2);
