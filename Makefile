@@ -161,8 +161,9 @@ link_tool = @mkdir -p $(@D); \
             echo "link $@"; \
             $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
-$(BIN)/emage-policy: $(BUILD)/obj/cli/emage-policy.o $(LIB_tool) $(LIBS_policy)
-	$(link_tool) $(EXT_policy)
+$(BIN)/emage-policy: $(BUILD)/obj/cli/emage-policy.o $(LIB_tool) \
+                     $(LIB_records) $(LIB_journal) $(LIBS_policy)
+	$(link_tool) $(EXT_policy) $(EXT_records)
 
 $(BIN)/emage-token: $(BUILD)/obj/cli/emage-token.o $(LIBS_policy)
 	$(link_tool) $(EXT_policy)

@@ -4,7 +4,8 @@
 #
 # Who sees what, through the whole node: each row changes the records with
 # emage-consent and says, for every subject, whether images (I) and the report
-# (R) are served.  Anything but 200 and 404 fails.
+# (R) are served.  Anything but 200 and 404 fails.  "emage-policy explain" must
+# say the same of images.
 
 use strict;
 use warnings;
@@ -33,18 +34,20 @@ is($report->{study}, $study, 'one study has images and a report');
 $t->ingest($t->path('in'));
 $t->run();
 
-my %token = (
-    team => $t->professional(sub => '1'),
-    named => $t->professional(sub => '2', teams => undef),
-    stranger => $t->professional(sub => '3', teams => ['cardiology']),
-    nurse => $t->professional(sub => '4', profession => 'nurse'),
-    secretary => $t->professional(sub => '5', profession => 'secretary'),
-    purpose => $t->professional(sub => '6', purpose => 'PATRQT'),
-    patient => $t->token(issuer => 'patients', sub => 'P-11',
-                         purpose => 'PATRQT'),
-    other => $t->token(issuer => 'patients', sub => 'P-12',
-                       purpose => 'PATRQT'),
+my %who = (
+    team => { sub => '1' },
+    named => { sub => '2', teams => undef },
+    stranger => { sub => '3', teams => ['cardiology'] },
+    nurse => { sub => '4', profession => 'nurse' },
+    secretary => { sub => '5', profession => 'secretary' },
+    purpose => { sub => '6', purpose => 'PATRQT' },
+    patient => { issuer => 'patients', sub => 'P-11', purpose => 'PATRQT' },
+    other => { issuer => 'patients', sub => 'P-12', purpose => 'PATRQT' },
 );
+
+my %token = map { $_ => $who{$_}{issuer} ? $t->token(%{$who{$_}})
+                                         : $t->professional(%{$who{$_}}) }
+            keys %who;
 
 
 sub status {
@@ -70,6 +73,27 @@ sub sees {
 sub consent { $t->consent(@_, '--study', $study) }
 
 
+# Whether images are served, as emage-policy explains it.
+
+sub explained {
+    my ($name) = @_;
+    my $w = $who{$name};
+    my @teams = exists $w->{teams} ? @{$w->{teams} // []} : 'radiology';
+    my @subject = $w->{issuer}
+        ? ('--kind', 'patient', '--subject', "$org|$w->{sub}")
+        : ('--subject', "$Test::Emage::subject_system|$w->{sub}",
+           '--organisation', "$Test::Emage::org_system|$org",
+           '--profession', $w->{profession} // 'physician',
+           map { ('--teams', "$Test::Emage::team_system|$_") } @teams);
+
+    my $out = $t->tool_ok('emage-policy', 'explain',
+                          "$Test::Emage::top/conf/policy", '--study', $study,
+                          '--content', 'image', '--json', '--purpose',
+                          $w->{purpose} // 'TREAT', @subject);
+    return decode_json($out)->[0]{served} ? "$name:I" : "$name:-";
+}
+
+
 # A row: what is done, then "subject: what is seen" for all who see something.
 
 sub row {
@@ -81,6 +105,11 @@ sub row {
     my ($g, $w) = map { my $h = $_; join ' ', map { "$_:$h->{$_}" }
                         sort keys %$h } \%got, \%want;
     is($g, $w, $title);
+
+    my @some = qw(patient stranger team);
+    my @say = map { explained($_) } @some;
+    is("@say", join(' ', map { "$_:" . ($want{$_} =~ /I/ ? 'I' : '-') }
+                    @some), '... and so it is explained');
 }
 
 my $team = "$Test::Emage::team_system|radiology";

@@ -173,10 +173,14 @@ typedef enum {
     CEDAR_T_NAME                     /* before resolution */
 } cedar_type_kind_t;
 
+/* Annotations stand in schemas only; other types leave them undefined. */
+
 typedef struct {
-    cedar_symbol_t   name;
-    bool             required;
-    cedar_type_t    *type;
+    cedar_symbol_t             name;
+    bool                       required;
+    cedar_type_t              *type;
+    const cedar_annotation_t  *annotations;
+    uint32_t                   annotations_n;
 } cedar_attr_t;
 
 struct cedar_type_s {
@@ -207,6 +211,9 @@ typedef struct {
     bool               is_enum;
     bool               is_action;    /* the implied type of actions */
     uint64_t          *ancestors;    /* bits by index in schema->entities */
+
+    const cedar_annotation_t  *annotations;
+    uint32_t                   annotations_n;
 } cedar_entity_type_t;
 
 typedef struct {

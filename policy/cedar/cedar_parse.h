@@ -45,6 +45,9 @@ typedef struct {
     uint32_t          namespaces_n;
     bool              failed;
     bool              nomem;
+
+    cedar_annotation_t  *notes;      /* before what comes next, in a schema */
+    uint32_t             notes_n;
 } cedar_parser_t;
 
 void cedar_parser_init(cedar_parser_t *p, cedar_set_t *set,

@@ -50,15 +50,12 @@ cedar_parse_schema(cedar_set_t *set, cedar_source_t *source,
 }
 
 
-/* Annotations of schemas have no meaning here; they are read over. */
+/* Annotations decide nothing; those of what comes next are kept for words. */
 
 static bool
 cedar_sp_annotations(cedar_parser_t *p)
 {
-    uint32_t             n;
-    cedar_annotation_t  *list;
-
-    return cedar_annotations(p, &list, &n);
+    return cedar_annotations(p, &p->notes, &p->notes_n);
 }
 
 
@@ -188,6 +185,8 @@ cedar_sp_entity(cedar_parser_t *p, cedar_symbol_t ns)
         e.source = p->source;
         e.pos = p->tok.pos;
         e.ns = ns;
+        e.annotations = p->notes;
+        e.annotations_n = p->notes_n;
 
         if (!cedar_ident(p, "the name of an entity type", &name)) {
             return false;
@@ -502,6 +501,8 @@ cedar_sp_attribute(cedar_parser_t *p, cedar_symbol_t ns, cedar_type_t *t)
     }
 
     pos = p->tok.pos;
+    a.annotations = p->notes;
+    a.annotations_n = p->notes_n;
 
     if (!cedar_sp_name(p, "an attribute", &name)) {
         return false;

@@ -80,6 +80,7 @@ static void emage_question_make(const emage_facts_t *facts,
 static emage_rc_t emage_question_ask(const emage_policy_t *policy,
     const emage_question_t *q, emage_scratch_t *scratch,
     emage_answer_t *answer);
+static bool emage_content_asked(const emage_question_t *q, size_t i);
 static cedar_record_t *emage_request_build(const emage_policy_t *policy,
     const emage_question_t *q, cedar_request_t *req);
 static void emage_reasons_add(const emage_policy_t *policy,
@@ -211,12 +212,7 @@ emage_question_ask(const emage_policy_t *policy, const emage_question_t *q,
 
     for (i = 0; i < EMAGE_CONTENTS; i++) {
 
-        /* without an entry a report has no status; others must have one */
-
-        if (emage_contents[i].bit > EMAGE_PERMIT_REPORT_NONE
-            && (q->small.statuses * EMAGE_PERMIT_REPORT_NONE
-                & emage_contents[i].bit) == 0)
-        {
+        if (!emage_content_asked(q, i)) {
             continue;
         }
 
@@ -257,6 +253,65 @@ emage_question_ask(const emage_policy_t *policy, const emage_question_t *q,
     memcpy(answer->reasons, reasons->index, sizeof(reasons->index));
 
     return EMAGE_OK;
+}
+
+
+/* Without an entry a report has no status; others must have one. */
+
+static bool
+emage_content_asked(const emage_question_t *q, size_t i)
+{
+    return emage_contents[i].bit <= EMAGE_PERMIT_REPORT_NONE
+           || (q->small.statuses * EMAGE_PERMIT_REPORT_NONE
+               & emage_contents[i].bit) != 0;
+}
+
+
+emage_rc_t
+emage_decide_each(const emage_policy_t *policy, const emage_facts_t *facts,
+    const emage_subject_t *subject, emage_action_t action, int64_t now,
+    emage_scratch_t *scratch, emage_asked_pt each, void *data)
+{
+    size_t             i;
+    emage_rc_t         rc;
+    emage_asked_t      asked;
+    emage_narrow_t     narrow;
+    cedar_record_t    *context;
+    emage_question_t   q;
+
+    if (action != EMAGE_ACTION_VIEW || scratch->policy != policy) {
+        return EMAGE_ERROR;
+    }
+
+    if (!facts->known || subject->kind <= EMAGE_SUBJECT_NONE
+        || subject->kind > EMAGE_SUBJECT_SYSTEM)
+    {
+        return EMAGE_NOTFOUND;
+    }
+
+    emage_narrow(facts, subject, now, &narrow);
+    emage_question_make(facts, subject, &narrow, &q);
+    context = emage_request_build(policy, &q, scratch->request);
+    asked.request = scratch->request;
+    rc = EMAGE_OK;
+
+    for (i = 0; i < EMAGE_CONTENTS && rc == EMAGE_OK; i++) {
+
+        if (!emage_content_asked(&q, i)) {
+            continue;
+        }
+
+        asked.content = emage_contents[i].content;
+        asked.status = emage_contents[i].status;
+        asked.permit = emage_contents[i].bit;
+
+        cedar_record_string(context, policy->sym.content, asked.content);
+        cedar_record_string(context, policy->sym.status, asked.status);
+
+        rc = each(data, &asked);
+    }
+
+    return rc;
 }
 
 

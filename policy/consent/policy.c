@@ -108,6 +108,13 @@ emage_policy_revision(const emage_policy_t *policy)
 }
 
 
+const cedar_set_t *
+emage_policy_set(const emage_policy_t *policy)
+{
+    return policy->set;
+}
+
+
 static emage_rc_t
 emage_policy_fill(emage_policy_t *policy, const char *dir,
     emage_error_t *err)

@@ -22,7 +22,6 @@ typedef struct {
 
 
 static int tool_check_run(int argc, char **argv);
-static cedar_set_t *tool_set_load(const char *dir, int *status);
 static void tool_check_set(const cedar_set_t *set, const char *dir,
     tool_check_t *check);
 static int tool_run_cases(const cedar_set_t *set, const char *dir,
@@ -103,40 +102,6 @@ tool_check_run(int argc, char **argv)
     }
 
     return status;
-}
-
-
-/* A finished set from DIR; NULL: *status says what is wrong. */
-
-static cedar_set_t *
-tool_set_load(const char *dir, int *status)
-{
-    emage_rc_t      rc;
-    cedar_set_t    *set;
-    emage_error_t   err;
-
-    *status = TOOL_USAGE;
-    err.text[0] = '\0';
-
-    rc = cedar_set_create(&set, &(cedar_options_t) { 0, true }, &err);
-
-    if (rc == EMAGE_OK) {
-        rc = cedar_set_add_directory(set, dir, &err);
-    }
-
-    if (rc == EMAGE_OK) {
-        rc = cedar_set_finish(set, &err);
-    }
-
-    if (rc == EMAGE_OK) {
-        return set;
-    }
-
-    fprintf(stderr, "%s\n", err.text);
-    *status = (rc == EMAGE_ERROR) ? TOOL_FAILED : TOOL_USAGE;
-    cedar_set_destroy(set);
-
-    return NULL;
 }
 
 

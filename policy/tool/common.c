@@ -153,6 +153,38 @@ tool_set_files(const char *policies, const char *schema, const char *links)
 }
 
 
+cedar_set_t *
+tool_set_load(const char *dir, int *status)
+{
+    emage_rc_t      rc;
+    cedar_set_t    *set;
+    emage_error_t   err;
+
+    *status = TOOL_USAGE;
+    err.text[0] = '\0';
+
+    rc = cedar_set_create(&set, &(cedar_options_t) { 0, true }, &err);
+
+    if (rc == EMAGE_OK) {
+        rc = cedar_set_add_directory(set, dir, &err);
+    }
+
+    if (rc == EMAGE_OK) {
+        rc = cedar_set_finish(set, &err);
+    }
+
+    if (rc == EMAGE_OK) {
+        return set;
+    }
+
+    fprintf(stderr, "%s\n", err.text);
+    *status = (rc == EMAGE_ERROR) ? TOOL_FAILED : TOOL_USAGE;
+    cedar_set_destroy(set);
+
+    return NULL;
+}
+
+
 void
 tool_report(void *data, const cedar_message_t *m)
 {

@@ -35,6 +35,7 @@ typedef struct {
 
 extern const tool_command_t  tool_check;
 extern const tool_command_t  tool_authorize;
+extern const tool_command_t  tool_explain;
 extern const tool_command_t  tool_validate;
 extern const tool_command_t  tool_format;
 extern const tool_command_t  tool_to_json;
@@ -70,6 +71,25 @@ const char *tool_base(const char *path);
 
 cedar_set_t *tool_set_files(const char *policies, const char *schema,
     const char *links);
+
+/*
+ * A finished set of the schemas and policies of a directory; NULL: said why
+ * not, and *status is TOOL_FAILED if something in it is wrong, TOOL_USAGE if it
+ * could not be read.
+ */
+
+cedar_set_t *tool_set_load(const char *dir, int *status);
+
+/*
+ * Reads a study's and its patient's records into `b` as "emage-consent show"
+ * prints them; `redis` may be NULL.  This room knows no Redis: the program that
+ * links it says how.
+ */
+
+typedef emage_rc_t (*tool_records_pt)(const char *redis, const char *study,
+    emage_buf_t *b, emage_error_t *err);
+
+extern tool_records_pt  tool_records_read;
 
 /*
  * Prints "file:line:col: message", the line, and a caret under the column, as

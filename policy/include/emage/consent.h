@@ -13,6 +13,7 @@
 
 
 #include <emage/base.h>
+#include <emage/cedar.h>
 #include <emage/series_index.h>
 #include <emage/subject.h>
 
@@ -54,6 +55,15 @@ typedef struct emage_facts_s  emage_facts_t;
 emage_rc_t emage_facts_parse(emage_str_t study, emage_str_t patient,
     emage_facts_t **out, emage_error_t *err);
 void emage_facts_free(emage_facts_t *facts);
+
+/*
+ * The same from what "emage-consent show" prints, {"patient", "studies"}: the
+ * facts of `study`, or of the only one when it is empty.  EMAGE_NOTFOUND: it
+ * is not among them.  For tools.
+ */
+
+emage_rc_t emage_facts_shown(emage_str_t text, emage_str_t study,
+    emage_facts_t **out, emage_error_t *err);
 
 emage_str_t emage_facts_study(const emage_facts_t *facts);
 emage_str_t emage_facts_pid(const emage_facts_t *facts);
@@ -142,6 +152,32 @@ emage_rc_t emage_decide(const emage_policy_t *policy,
     const emage_facts_t *facts, const emage_subject_t *subject,
     emage_action_t action, int64_t now, emage_scratch_t *scratch,
     emage_verdict_t *out);
+
+/*
+ * The requests that emage_decide asks, one for each kind of content that the
+ * study can have, for tools that explain: `content` and `status` are those of
+ * the request, `permit` its EMAGE_PERMIT_* bit; all live during the call.
+ * Anything but EMAGE_OK from `each` stops and is returned.  EMAGE_NOTFOUND: of
+ * a study without a record, or nobody, nothing is asked: it is refused.
+ */
+
+typedef struct {
+    cedar_request_t  *request;
+    emage_str_t       content;
+    emage_str_t       status;
+    unsigned          permit;
+} emage_asked_t;
+
+typedef emage_rc_t (*emage_asked_pt)(void *data, const emage_asked_t *asked);
+
+emage_rc_t emage_decide_each(const emage_policy_t *policy,
+    const emage_facts_t *facts, const emage_subject_t *subject,
+    emage_action_t action, int64_t now, emage_scratch_t *scratch,
+    emage_asked_pt each, void *data);
+
+/* The policies, finished; they live as long as the policy. */
+
+const cedar_set_t *emage_policy_set(const emage_policy_t *policy);
 
 
 #endif /* EMAGE_CONSENT_H */
