@@ -169,8 +169,15 @@ ngx_emage_journal_job_create(ngx_emage_journal_job_t *job)
 
     job->offset = 0;
 
+    /*
+     * Appending, which on Linux goes before the offset of pwrite(): in a file
+     * that was cut, a write there would leave a hole, and the very size that
+     * ngx_emage_journal_job_check() expects.
+     */
+
     job->fd = open((char *) job->path,
-                   O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC|O_NOFOLLOW, 0640);
+                   O_WRONLY|O_CREAT|O_EXCL|O_APPEND|O_CLOEXEC|O_NOFOLLOW,
+                   0640);
 
     if (job->fd == -1) {
         return ngx_emage_journal_job_failed(job, "open()");
