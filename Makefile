@@ -165,8 +165,9 @@ $(BIN)/emage-policy: $(BUILD)/obj/cli/emage-policy.o $(LIB_tool) \
                      $(LIB_records) $(LIB_journal) $(LIBS_policy)
 	$(link_tool) $(EXT_policy) $(EXT_records)
 
-$(BIN)/emage-token: $(BUILD)/obj/cli/emage-token.o $(LIBS_policy)
-	$(link_tool) $(EXT_policy)
+$(BIN)/emage-token: $(BUILD)/obj/cli/emage-token.o $(LIB_tool) \
+                    $(LIB_records) $(LIB_journal) $(LIBS_policy)
+	$(link_tool) $(EXT_policy) $(EXT_records)
 
 $(BIN)/emage-audit: $(BUILD)/obj/cli/emage-audit.o $(LIB_journal) $(LIBS_policy)
 	$(link_tool) $(EXT_policy)

@@ -2,12 +2,16 @@
 /*
  * Copyright (C) The e-mage authors
  *
- * emage-token: verifies tokens as the module does, and signs them for tests
- * and the demonstration.
+ * emage-token: verifies tokens as the module does, signs them for tests and
+ * the demonstration, opens and ends sessions.
  */
 
 
+#include "../policy/tool/claims.h"
+
 #include <emage/token.h>
+
+#include "emage_session.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +29,10 @@
 #define EXIT_INVALID  1
 #define EXIT_USAGE    2
 
+#define TOKEN_LIFETIME    3600              /* s */
+#define SESSION_LIFETIME  (8 * 3600)
+#define SESSION_IDLE      1800
+
 
 typedef struct {
     const char   *jwks;
@@ -34,24 +42,27 @@ typedef struct {
     const char   *typ;
     const char   *out;
     const char   *claims;
-    long          lifetime;
+    const char   *redis;
+    const char   *end;
+    long          lifetime;                 /* s, 0: not given */
+    long          idle;                     /* s */
     const char  **claim;                    /* of argv's length */
     int           nclaims;
 } options_t;
 
 
 static int usage(FILE *out);
-static int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static emage_rc_t slurp(const char *path, size_t max, emage_buf_t *out);
 static unsigned parse_algs(const char *list);
 static int verify(const options_t *opt);
-static bool set_claim(json_t *claims, const char *text);
-static bool set_defaults(json_t *claims, long lifetime);
-static json_t *read_claims(const options_t *opt);
+static char *claims_of(const options_t *opt, long lifetime);
 static int sign(const options_t *opt);
 static bool write_key(const char *path, const emage_buf_t *key);
 static int keygen(const options_t *opt);
 static int public(const options_t *opt);
+static int session(const options_t *opt);
+static int session_begin(emage_records_t *rec, const options_t *opt);
+static int session_finish(emage_records_t *rec, const options_t *opt);
+static int seconds(const char *name, long min, long *value);
 static int parse(int argc, char **argv, options_t *opt);
 
 
@@ -65,80 +76,19 @@ usage(FILE *out)
 "                        [--lifetime SECONDS]\n"
 "       emage-token keygen --kty RSA|EC [--alg ALG] --out FILE\n"
 "       emage-token public --key JWK\n"
+"       emage-token session [--redis URL] [--claims JSON|-] [--claim ...]...\n"
+"                        [--lifetime SECONDS] [--idle SECONDS]\n"
+"       emage-token session [--redis URL] --end ID|-\n"
 "\n"
 "verify reads a token (compact JWS) from standard input, checks its signature\n"
 "and prints the result: ok, malformed, algorithm, critical, key or signature.\n"
 "sign adds iat, exp and jti unless they are given.  public prints a key set.\n"
+"session opens a session for the claims; it ends after --lifetime (8 h), or\n"
+"--idle (30 min) without use, and prints its id: the value of the cookie\n"
+EMAGE_SESSION_COOKIE ", shown this once.  --end ends one on every node.\n"
 "Exit status: 0 valid or done, 1 invalid or failed, 2 wrong use.\n");
 
     return (out == stderr) ? EXIT_USAGE : 0;
-}
-
-
-static int
-fail(const char *fmt, ...)
-{
-    va_list  args;
-
-    fprintf(stderr, "emage-token: ");
-
-    va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
-    va_end(args);
-
-    fprintf(stderr, "\n");
-
-    return EXIT_USAGE;
-}
-
-
-/* "-" is standard input */
-
-static emage_rc_t
-slurp(const char *path, size_t max, emage_buf_t *out)
-{
-    int      fd;
-    char     chunk[4096];
-    ssize_t  n;
-
-    emage_buf_init(out, max);
-
-    fd = STDIN_FILENO;
-
-    if (strcmp(path, "-") != 0) {
-        fd = open(path, O_RDONLY|O_CLOEXEC);
-
-        if (fd == -1) {
-            (void) fail("%s: cannot be opened: %s", path, strerror(errno));
-            return EMAGE_UNAVAILABLE;
-        }
-    }
-
-    do {
-        n = read(fd, chunk, sizeof(chunk));
-
-        if (n == -1 && errno == EINTR) {
-            continue;
-        }
-
-        if (n == -1) {
-            (void) fail("%s: cannot be read: %s", path, strerror(errno));
-            break;
-        }
-
-        if (emage_buf_add(out, chunk, (size_t) n) != EMAGE_OK) {
-            (void) fail("%s: longer than %zu bytes", path, max);
-            n = -1;
-            break;
-        }
-
-    } while (n != 0);
-
-    if (fd != STDIN_FILENO) {
-        (void) close(fd);
-    }
-
-    return (n == 0) ? EMAGE_OK : EMAGE_ERROR;
 }
 
 
@@ -191,7 +141,7 @@ verify(const options_t *opt)
         return usage(stderr);
     }
 
-    rc = slurp(opt->jwks, EMAGE_JWKS_MAX, &set);
+    rc = tool_claims_slurp(opt->jwks, EMAGE_JWKS_MAX, &set);
 
     if (rc != EMAGE_OK) {
         emage_buf_free(&set);
@@ -207,7 +157,7 @@ verify(const options_t *opt)
 
         /* whatever the token, no key of this set can have signed it */
 
-        (void) fail("%s: %s", opt->jwks, err.text);
+        (void) tool_claims_fail("%s: %s", opt->jwks, err.text);
         printf("%s\n", emage_token_result_name(EMAGE_TOKEN_KEY).data);
 
         return EXIT_INVALID;
@@ -215,7 +165,7 @@ verify(const options_t *opt)
 
     /* an over-long token is invalid, not a wrong use */
 
-    if (slurp("-", 4 * EMAGE_TOKEN_MAX, &token) == EMAGE_OK) {
+    if (tool_claims_slurp("-", 4 * EMAGE_TOKEN_MAX, &token) == EMAGE_OK) {
         while (token.len > 0 && (token.data[token.len - 1] == '\n'
                                  || token.data[token.len - 1] == '\r'))
         {
@@ -242,135 +192,17 @@ verify(const options_t *opt)
 }
 
 
-/* NAME=TEXT or NAME:=JSON */
-
-static bool
-set_claim(json_t *claims, const char *text)
+static char *
+claims_of(const options_t *opt, long lifetime)
 {
-    bool         ok;
-    char        *name;
-    size_t       len;
-    json_t      *value;
-    const char  *equal;
+    tool_claims_t  claims;
 
-    equal = strchr(text, '=');
+    claims.text = opt->claims;
+    claims.set = opt->claim;
+    claims.nset = opt->nclaims;
+    claims.lifetime = (opt->lifetime != 0) ? opt->lifetime : lifetime;
 
-    if (equal == NULL || equal == text) {
-        (void) fail("--claim %s: must be NAME=TEXT or NAME:=JSON", text);
-        return false;
-    }
-
-    len = (size_t) (equal - text);
-
-    if (len > 1 && text[len - 1] == ':') {
-        len--;
-        value = json_loads(equal + 1, JSON_DECODE_ANY|JSON_REJECT_DUPLICATES,
-                           NULL);
-
-    } else {
-        value = json_string(equal + 1);
-    }
-
-    if (value == NULL) {
-        (void) fail("--claim %s: the value is not JSON or not UTF-8", text);
-        return false;
-    }
-
-    name = strndup(text, len);
-    ok = name != NULL && json_object_set_new(claims, name, value) == 0;
-
-    free(name);
-
-    if (!ok) {
-        (void) fail("out of memory, or a name that is not UTF-8");
-    }
-
-    return ok;
-}
-
-
-static bool
-set_defaults(json_t *claims, long lifetime)
-{
-    bool     ok;
-    char     jti[32];
-    time_t   now;
-    uint8_t  bytes[sizeof(jti) / 2];
-
-    ok = true;
-    now = time(NULL);
-
-    if (json_object_get(claims, "iat") == NULL) {
-        ok = json_object_set_new(claims, "iat", json_integer(now)) == 0;
-    }
-
-    if (ok && json_object_get(claims, "exp") == NULL) {
-        ok = json_object_set_new(claims, "exp",
-                                 json_integer(now + lifetime)) == 0;
-    }
-
-    if (ok && json_object_get(claims, "jti") == NULL) {
-        ok = emage_random(bytes, sizeof(bytes));
-
-        emage_hex(jti, bytes, sizeof(bytes));
-
-        ok = ok && json_object_set_new(claims, "jti",
-                                       json_stringn(jti, sizeof(jti))) == 0;
-    }
-
-    if (!ok) {
-        (void) fail("out of memory");
-    }
-
-    return ok;
-}
-
-
-static json_t *
-read_claims(const options_t *opt)
-{
-    int           i;
-    json_t       *claims;
-    emage_buf_t   text;
-    json_error_t  error;
-
-    if (opt->claims == NULL) {
-        claims = json_object();
-
-    } else if (strcmp(opt->claims, "-") == 0) {
-
-        if (slurp("-", EMAGE_TOKEN_MAX, &text) != EMAGE_OK) {
-            emage_buf_free(&text);
-            return NULL;
-        }
-
-        claims = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES,
-                            &error);
-        emage_buf_free(&text);
-
-    } else {
-        claims = json_loads(opt->claims, JSON_REJECT_DUPLICATES, &error);
-    }
-
-    if (!json_is_object(claims)) {
-        (void) fail("claims: not a JSON object");
-        json_decref(claims);
-        return NULL;
-    }
-
-    for (i = 0; i < opt->nclaims; i++) {
-        if (!set_claim(claims, opt->claim[i])) {
-            json_decref(claims);
-            return NULL;
-        }
-    }
-
-    if (!set_defaults(claims, opt->lifetime)) {
-        json_decref(claims);
-        return NULL;
-    }
-
-    return claims;
+    return tool_claims_text(&claims);
 }
 
 
@@ -378,7 +210,7 @@ static int
 sign(const options_t *opt)
 {
     char           *text;
-    json_t         *claims, *key;
+    json_t         *key;
     emage_rc_t      rc;
     const char     *alg;
     emage_buf_t     jwk, out;
@@ -388,14 +220,12 @@ sign(const options_t *opt)
         return usage(stderr);
     }
 
-    if (slurp(opt->key, 65536, &jwk) != EMAGE_OK) {
+    if (tool_claims_slurp(opt->key, 65536, &jwk) != EMAGE_OK) {
         emage_buf_free(&jwk);
         return EXIT_USAGE;
     }
 
-    claims = read_claims(opt);
-    text = (claims == NULL) ? NULL : json_dumps(claims, JSON_COMPACT);
-    json_decref(claims);
+    text = claims_of(opt, TOKEN_LIFETIME);
 
     if (text == NULL) {
         emage_buf_free(&jwk);
@@ -423,7 +253,7 @@ sign(const options_t *opt)
         printf("%.*s\n", (int) out.len, out.data);
 
     } else {
-        (void) fail("%s: %s", opt->key, err.text);
+        (void) tool_claims_fail("%s: %s", opt->key, err.text);
     }
 
     json_decref(key);
@@ -450,7 +280,7 @@ write_key(const char *path, const emage_buf_t *key)
 
     if (parent == NULL || asprintf(&temp, "%s.XXXXXX", path) < 0) {
         free(parent);
-        return fail("out of memory") == 0;
+        return tool_claims_fail("out of memory") == 0;
     }
 
     slash = strrchr(parent, '/');
@@ -462,7 +292,8 @@ write_key(const char *path, const emage_buf_t *key)
     fd = mkostemp(temp, O_CLOEXEC);                /* mode 0600 */
 
     if (fd == -1) {
-        (void) fail("%s: cannot be created: %s", path, strerror(errno));
+        (void) tool_claims_fail("%s: cannot be created: %s",
+                                path, strerror(errno));
         free(parent);
         free(temp);
         return false;
@@ -475,7 +306,8 @@ write_key(const char *path, const emage_buf_t *key)
     ok = ok && link(temp, path) == 0;
 
     if (!ok) {
-        (void) fail("%s: cannot be written: %s", path, strerror(errno));
+        (void) tool_claims_fail("%s: cannot be written: %s",
+                                path, strerror(errno));
     }
 
     (void) unlink(temp);
@@ -485,7 +317,8 @@ write_key(const char *path, const emage_buf_t *key)
         ok = dir != -1 && fsync(dir) == 0;
 
         if (!ok) {
-            (void) fail("%s: cannot be synced: %s", path, strerror(errno));
+            (void) tool_claims_fail("%s: cannot be synced: %s",
+                                    path, strerror(errno));
         }
 
         if (dir != -1) {
@@ -515,7 +348,7 @@ keygen(const options_t *opt)
 
     if (emage_jwk_generate(opt->kty, opt->alg, &key, &err) != EMAGE_OK) {
         emage_buf_free(&key);
-        return fail("%s", err.text);
+        return tool_claims_fail("%s", err.text);
     }
 
     ok = emage_buf_add_c(&key, "\n") == EMAGE_OK && write_key(opt->out, &key);
@@ -539,7 +372,7 @@ public(const options_t *opt)
 
     emage_buf_init(&out, EMAGE_JWKS_MAX);
 
-    rc = slurp(opt->key, 65536, &jwk);
+    rc = tool_claims_slurp(opt->key, 65536, &jwk);
 
     if (rc == EMAGE_OK) {
         rc = emage_jwk_public((emage_str_t) { jwk.data, jwk.len }, &out, &err);
@@ -548,7 +381,7 @@ public(const options_t *opt)
             printf("%.*s\n", (int) out.len, out.data);
 
         } else {
-            (void) fail("%s: %s", opt->key, err.text);
+            (void) tool_claims_fail("%s: %s", opt->key, err.text);
         }
     }
 
@@ -560,10 +393,130 @@ public(const options_t *opt)
 
 
 static int
+session(const options_t *opt)
+{
+    int                   rc;
+    emage_error_t         err;
+    emage_records_t      *rec;
+    emage_records_conf_t  conf;
+
+    memset(&conf, 0, sizeof(conf));
+    conf.redis = opt->redis;
+    conf.process = "emage-token";
+
+    if (emage_records_open(&conf, &rec, &err) != EMAGE_OK) {
+        (void) tool_claims_fail("%s", err.text);
+        return EXIT_INVALID;
+    }
+
+    rc = (opt->end != NULL) ? session_finish(rec, opt)
+                            : session_begin(rec, opt);
+
+    emage_records_close(rec);
+
+    return rc;
+}
+
+
+static int
+session_begin(emage_records_t *rec, const options_t *opt)
+{
+    char           id[EMAGE_SESSION_ID], *claims;
+    long           idle, lifetime;
+    emage_rc_t     rc;
+    emage_error_t  err;
+
+    idle = (opt->idle != 0) ? opt->idle : SESSION_IDLE;
+    lifetime = (opt->lifetime != 0) ? opt->lifetime : SESSION_LIFETIME;
+
+    claims = claims_of(opt, lifetime);
+
+    if (claims == NULL) {
+        return EXIT_USAGE;
+    }
+
+    rc = emage_session_open(rec, emage_str_c(claims), (int64_t) idle * 1000,
+                            (int64_t) lifetime * 1000, id, &err);
+    free(claims);
+
+    if (rc != EMAGE_OK) {
+        (void) tool_claims_fail("%s", err.text);
+        return (rc == EMAGE_ERROR) ? EXIT_USAGE : EXIT_INVALID;
+    }
+
+    printf("%.*s\n", (int) sizeof(id), id);
+
+    return 0;
+}
+
+
+static int
+session_finish(emage_records_t *rec, const options_t *opt)
+{
+    emage_rc_t     rc;
+    emage_ack_t    ack;
+    emage_buf_t    id;
+    emage_error_t  err;
+
+    /* an id in the arguments shows in the list of processes: "-" hides it */
+
+    emage_buf_init(&id, EMAGE_SESSION_ID + 1);
+
+    if (strcmp(opt->end, "-") == 0) {
+
+        if (tool_claims_slurp("-", EMAGE_SESSION_ID + 1, &id) != EMAGE_OK) {
+            emage_buf_free(&id);
+            return EXIT_USAGE;
+        }
+
+        if (id.len > 0 && id.data[id.len - 1] == '\n') {
+            id.len--;
+        }
+
+    } else {
+        (void) emage_buf_add_c(&id, opt->end);
+    }
+
+    rc = emage_session_end(rec, (emage_str_t) { id.data, id.len }, &ack, &err);
+
+    emage_buf_free(&id);
+
+    if (rc != EMAGE_OK) {
+        (void) tool_claims_fail("%s", err.text);
+        return (rc == EMAGE_ERROR) ? EXIT_USAGE : EXIT_INVALID;
+    }
+
+    printf("session: ended, acknowledged after %lld ms, seq %lld, holders %u, "
+           "expired %u\n", (long long) ack.wait_us / 1000,
+           (long long) ack.seq, ack.holders, ack.expired);
+
+    return 0;
+}
+
+
+static int
+seconds(const char *name, long min, long *value)
+{
+    char  *end;
+
+    errno = 0;
+    *value = strtol(optarg, &end, 10);
+
+    if (errno != 0 || *end != '\0' || end == optarg || *value < min
+        || *value > 1000000000 || *value == 0)
+    {
+        return tool_claims_fail("--%s %s: must be a number of seconds", name,
+                                optarg);
+    }
+
+    return 0;
+}
+
+
+static int
 parse(int argc, char **argv, options_t *opt)
 {
-    int    c;
-    char  *end;
+    int  c;
 
     static const struct option  options[] = {
         { "jwks", required_argument, NULL, 'j' },
@@ -575,6 +528,9 @@ parse(int argc, char **argv, options_t *opt)
         { "claims", required_argument, NULL, 'c' },
         { "claim", required_argument, NULL, 'l' },
         { "lifetime", required_argument, NULL, 's' },
+        { "idle", required_argument, NULL, 'i' },
+        { "redis", required_argument, NULL, 'r' },
+        { "end", required_argument, NULL, 'e' },
         { NULL, 0, NULL, 0 }
     };
 
@@ -605,16 +561,22 @@ parse(int argc, char **argv, options_t *opt)
             opt->claim[opt->nclaims++] = optarg;
             break;
         case 's':
-            errno = 0;
-            opt->lifetime = strtol(optarg, &end, 10);
-
-            if (errno != 0 || *end != '\0' || opt->lifetime < -1000000000
-                || opt->lifetime > 1000000000)
-            {
-                return fail("--lifetime %s: must be a number of seconds",
-                            optarg);
+            if (seconds("lifetime", -1000000000, &opt->lifetime) != 0) {
+                return EXIT_USAGE;
             }
 
+            break;
+        case 'i':
+            if (seconds("idle", 1, &opt->idle) != 0) {
+                return EXIT_USAGE;
+            }
+
+            break;
+        case 'r':
+            opt->redis = optarg;
+            break;
+        case 'e':
+            opt->end = optarg;
             break;
         default:
             return EXIT_USAGE;
@@ -639,7 +601,8 @@ main(int argc, char **argv)
         { "verify", verify },
         { "sign", sign },
         { "keygen", keygen },
-        { "public", public }
+        { "public", public },
+        { "session", session }
     };
 
     if (argc > 1 && (strcmp(argv[1], "--help") == 0
@@ -649,11 +612,10 @@ main(int argc, char **argv)
     }
 
     memset(&opt, 0, sizeof(opt));
-    opt.lifetime = 3600;
     opt.claim = calloc((size_t) argc + 1, sizeof(char *));
 
     if (opt.claim == NULL) {
-        return fail("out of memory");
+        return tool_claims_fail("out of memory");
     }
 
     rc = -1;

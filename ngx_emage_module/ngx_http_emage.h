@@ -19,6 +19,7 @@
 #include <emage/consent.h>
 #include <emage/identifier.h>
 #include <emage/resource.h>
+#include <emage/session.h>
 #include <emage/token.h>
 
 #include "ngx_emage_redis.h"
@@ -26,7 +27,7 @@
 #include "ngx_emage_journal.h"
 
 
-#define NGX_EMAGE_FUNCTIONS_VERSION  3
+#define NGX_EMAGE_FUNCTIONS_VERSION  4
 
 #define NGX_HTTP_EMAGE_SMALL         65536     /* bytes: memory, not sendfile */
 #define NGX_HTTP_EMAGE_CHUNK         (512 * 1024)
@@ -119,6 +120,23 @@ typedef struct {
 } ngx_http_emage_want_t;
 
 
+/* The session of a request that came with a cookie. */
+
+typedef struct {
+    char                         hash[EMAGE_SESSION_HASH];
+    ngx_emage_stamp_t            stamp;
+    ngx_emage_redis_cmd_t       *cmd;
+    ngx_queue_t                  queue;    /* while `queued` */
+    uint64_t                     asked;    /* us */
+    ngx_int_t                    answer;
+    ngx_uint_t                   rounds;   /* of answers that went stale */
+
+    unsigned                     used:1;
+    unsigned                     queued:1;
+    unsigned                     answered:1;
+} ngx_http_emage_session_t;
+
+
 struct ngx_http_emage_ctx_s {
     ngx_http_request_t          *request;
     ngx_http_emage_loc_conf_t   *conf;
@@ -127,6 +145,8 @@ struct ngx_http_emage_ctx_s {
     emage_resource_t             resource;
     emage_subject_t              subject;
     u_char                      *packed;   /* what subject points into */
+    size_t                       packed_len;
+    ngx_http_emage_session_t     session;
 
     ngx_http_emage_want_t        want;     /* facts */
 
@@ -183,7 +203,10 @@ ngx_int_t ngx_http_emage_suspend(ngx_http_emage_ctx_t *ctx);
 ngx_http_emage_ctx_t *ngx_http_emage_get_ctx(ngx_http_request_t *r);
 
 
-/* identity: NGX_OK with ctx->subject, NGX_DECLINED (401), NGX_ERROR */
+/*
+ * identity: NGX_OK with ctx->subject, NGX_AGAIN when the request has to wait,
+ * NGX_DECLINED (401), NGX_ERROR
+ */
 
 ngx_int_t ngx_http_emage_identify(ngx_http_emage_ctx_t *ctx);
 char *ngx_http_emage_issuer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

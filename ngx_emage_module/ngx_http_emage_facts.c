@@ -7,6 +7,7 @@
 
 
 #include "ngx_http_emage_entry.h"
+#include "ngx_http_emage_session.h"
 
 
 static void ngx_http_emage_facts_come(void *data);
@@ -45,7 +46,8 @@ ngx_http_emage_facts_fresh(ngx_http_emage_ctx_t *ctx)
     int64_t  now;
 
     if (ctx->want.entry == NULL
-        || !ngx_http_emage_entry_fresh(ctx->want.entry))
+        || !ngx_http_emage_entry_fresh(ctx->want.entry)
+        || !ngx_http_emage_session_fresh(ctx))
     {
         return 0;
     }

@@ -10,6 +10,7 @@
 
 #include "ngx_http_emage_metrics.h"
 #include "ngx_http_emage_search.h"
+#include "ngx_http_emage_session.h"
 
 
 #define NGX_HTTP_EMAGE_ROUNDS  8
@@ -263,10 +264,14 @@ ngx_http_emage_identity(ngx_http_emage_ctx_t *ctx)
 
     rc = ngx_http_emage_identify(ctx);
 
+    if (rc == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
     if (rc == NGX_DECLINED) {
         ngx_http_emage_access_count(0);
-        return ngx_http_emage_unauthorized(ctx,
-                                           r->headers_in.authorization != NULL);
+        return ngx_http_emage_unauthorized(ctx, ctx->session.used
+                                     || r->headers_in.authorization != NULL);
     }
 
     if (rc != NGX_OK) {
@@ -426,7 +431,8 @@ ngx_http_emage_serve_step(ngx_http_emage_ctx_t *ctx)
         ngx_http_emage_facts_leave(ctx);
 
         ctx->permitted = 0;
-        ctx->state = NGX_HTTP_EMAGE_FACTS;
+        ctx->state = ngx_http_emage_session_fresh(ctx)
+                     ? NGX_HTTP_EMAGE_FACTS : NGX_HTTP_EMAGE_IDENTITY;
 
         return NGX_DECLINED;
     }
@@ -466,6 +472,7 @@ ngx_http_emage_cleanup(void *data)
 
     ngx_http_emage_tally(ctx);
 
+    ngx_http_emage_session_leave(ctx);
     ngx_http_emage_transfer_end(ctx);
     ngx_http_emage_access_outcome(ctx);
     ngx_http_emage_facts_leave(ctx);

@@ -2,14 +2,14 @@
 /*
  * Copyright (C) The e-mage authors
  *
- * Bearer token -> subject.  A token that was verified once is remembered in
- * shared memory until it expires, under a digest of itself and of the issuers'
- * configuration: after a reload that changes issuers or keys nothing that was
- * verified before counts any more.
+ * Bearer token or session cookie -> subject.  A token that was verified once
+ * is remembered in shared memory until it expires, under a digest of itself and
+ * of the issuers' configuration: after a reload that changes issuers or keys
+ * nothing that was verified before counts any more.
  */
 
 
-#include "ngx_http_emage.h"
+#include "ngx_http_emage_session.h"
 #include "ngx_http_emage_tokens.h"
 
 
@@ -31,6 +31,19 @@ ngx_http_emage_identify(ngx_http_emage_ctx_t *ctx)
     ngx_http_emage_main_conf_t  *emcf;
 
     emcf = ngx_http_emage_worker->conf;
+
+    rc = ngx_http_emage_session_find(ctx);
+
+    if (rc != NGX_DECLINED) {
+
+        /* two identities: who of both asks is not for the guard to choose */
+
+        if (rc != NGX_OK || ctx->request->headers_in.authorization != NULL) {
+            return NGX_DECLINED;
+        }
+
+        return ngx_http_emage_session_get(ctx);
+    }
 
     if (ngx_http_emage_bearer(ctx->request, &token) == NULL) {
         return NGX_DECLINED;

@@ -10,6 +10,7 @@
 #include "ngx_http_emage_cache.h"
 #include "ngx_http_emage_metrics.h"
 #include "ngx_http_emage_rows.h"
+#include "ngx_http_emage_session.h"
 #include "ngx_http_emage_store.h"
 
 
@@ -517,7 +518,8 @@ ngx_http_emage_init_process(ngx_cycle_t *cycle)
 
     ngx_http_emage_worker = worker;
 
-    if (ngx_http_emage_facts_init(cycle) != NGX_OK
+    if (ngx_http_emage_session_init(cycle) != NGX_OK
+        || ngx_http_emage_facts_init(cycle) != NGX_OK
         || ngx_http_emage_access_init(cycle) != NGX_OK
         || ngx_http_emage_store_init(cycle) != NGX_OK
         || ngx_http_emage_rows_init(cycle) != NGX_OK

@@ -6,6 +6,7 @@
 
 #include "ngx_http_emage_plan.h"
 #include "ngx_http_emage_search.h"
+#include "ngx_http_emage_session.h"
 
 
 #define NGX_HTTP_EMAGE_SEARCH_ROUNDS  4
@@ -646,7 +647,8 @@ ngx_http_emage_search_serve(ngx_http_emage_ctx_t *ctx)
 
     search = ctx->search;
 
-    rc = ngx_http_emage_search_verify(search);
+    rc = ngx_http_emage_session_fresh(ctx)
+         ? ngx_http_emage_search_verify(search) : NGX_DECLINED;
 
     if (rc == NGX_OK) {
         return ngx_http_emage_search_answer(ctx);
@@ -671,7 +673,8 @@ ngx_http_emage_search_serve(ngx_http_emage_ctx_t *ctx)
     ngx_http_emage_search_reset(search);
 
     ctx->permitted = 0;
-    ctx->state = NGX_HTTP_EMAGE_SEARCH;
+    ctx->state = ngx_http_emage_session_fresh(ctx)
+                 ? NGX_HTTP_EMAGE_SEARCH : NGX_HTTP_EMAGE_IDENTITY;
 
     return NGX_DECLINED;
 }

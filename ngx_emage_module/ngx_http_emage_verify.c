@@ -9,6 +9,7 @@
 
 #include "ngx_http_emage_plan.h"
 #include "ngx_http_emage_search.h"
+#include "ngx_http_emage_session.h"
 
 
 static ngx_int_t ngx_http_emage_search_verify_one(
@@ -110,11 +111,19 @@ ngx_http_emage_search_recheck(ngx_http_emage_ctx_t *ctx)
 {
     ngx_int_t  rc;
 
-    if (ctx->revoked) {
+    if (ctx->revoked || ngx_http_emage_session_waits(ctx)) {
         return NGX_AGAIN;
     }
 
-    rc = ngx_http_emage_search_verify(ctx->search);
+    rc = NGX_OK;
+
+    if (!ngx_http_emage_session_fresh(ctx)) {
+        rc = ngx_http_emage_session_get(ctx);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_emage_search_verify(ctx->search);
+    }
 
     if (rc == NGX_OK || rc == NGX_AGAIN) {
         return rc;

@@ -12,6 +12,7 @@
 #include "ngx_http_emage_metrics.h"
 #include "ngx_http_emage_plan.h"
 #include "ngx_http_emage_search.h"
+#include "ngx_http_emage_session.h"
 #include "ngx_http_emage_stream.h"
 
 
@@ -68,7 +69,9 @@ ngx_http_emage_recheck(ngx_http_emage_ctx_t *ctx)
         return ngx_http_emage_search_recheck(ctx);
     }
 
-    if (ctx->revoked || ctx->want.fetching) {
+    if (ctx->revoked || ctx->want.fetching
+        || ngx_http_emage_session_waits(ctx))
+    {
         return NGX_AGAIN;
     }
 
@@ -96,6 +99,15 @@ static ngx_int_t
 ngx_http_emage_recheck_facts(ngx_http_emage_ctx_t *ctx)
 {
     ngx_int_t  rc;
+
+    if (!ngx_http_emage_session_fresh(ctx)) {
+
+        rc = ngx_http_emage_session_get(ctx);
+
+        if (rc != NGX_OK) {
+            return rc == NGX_AGAIN ? NGX_AGAIN : NGX_ERROR;
+        }
+    }
 
     rc = ngx_http_emage_facts_get(ctx);
 

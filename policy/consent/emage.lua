@@ -6,7 +6,7 @@
 -- Everything is checked and read before the first write: a function that
 -- fails has changed nothing.  Documents are never encoded again here.
 
-local VERSION = 3
+local VERSION = 4
 
 local PREFIX = 'emage:{0}:'
 local STUDY = PREFIX .. 'study:'

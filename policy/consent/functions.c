@@ -2,7 +2,7 @@
 /*
  * Copyright (C) The e-mage authors
  *
- * The text of emage.lua and candidates.lua, put into the object as they are.
+ * The text of the Lua files, put into the object as it is.
  */
 
 
@@ -18,6 +18,7 @@ __asm__(
     "emage_functions_begin:\n"
     ".incbin \"policy/consent/emage.lua\"\n"
     ".incbin \"policy/consent/candidates.lua\"\n"
+    ".incbin \"policy/consent/session.lua\"\n"
     "emage_functions_end:\n"
     ".byte 0\n"
     ".popsection\n"

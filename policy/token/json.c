@@ -17,6 +17,7 @@
 /* 9999-12-31T23:59:59Z */
 
 #define EMAGE_JOSE_DATE_MAX  253402300799
+#define EMAGE_JOSE_INT_MAX   9007199254740991
 
 
 static bool emage_jose_deep(emage_str_t text);
@@ -213,6 +214,19 @@ emage_jose_date(const emage_jose_json_t *json, int64_t *ms)
     *ms = (int64_t) (real * 1000);
 
     return true;
+}
+
+
+bool
+emage_jose_int(const emage_jose_json_t *json, int64_t *n)
+{
+    if (!json_is_integer((const json_t *) json)) {
+        return false;
+    }
+
+    *n = json_integer_value((const json_t *) json);
+
+    return *n >= 0 && *n <= EMAGE_JOSE_INT_MAX;
 }
 
 

@@ -18,8 +18,6 @@
 #define EMAGE_TOKEN_SESSION   16           /* bytes of the digest */
 
 
-static const emage_issuer_t *emage_token_issuer(const emage_issuer_t *issuers,
-    uint32_t n, const emage_jose_json_t *claims);
 static bool emage_token_same(emage_str_t a, emage_str_t b);
 static bool emage_token_is(emage_str_t typ, emage_str_t want);
 static bool emage_token_type(const emage_issuer_t *issuer,
@@ -69,7 +67,7 @@ emage_token_result_name(emage_token_result_t result)
 }
 
 
-static const emage_issuer_t *
+const emage_issuer_t *
 emage_token_issuer(const emage_issuer_t *issuers, uint32_t n,
     const emage_jose_json_t *claims)
 {
@@ -275,6 +273,27 @@ emage_token_check(const emage_issuer_t *issuers, uint32_t n,
         return result;
     }
 
+    if (EVP_Digest(jws->token.data, jws->token.len, digest, NULL,
+                   EVP_sha256(), NULL) != 1)
+    {
+        return EMAGE_TOKEN_NOMEM;
+    }
+
+    emage_hex(session, digest, EMAGE_TOKEN_SESSION);
+
+    return emage_token_rules(issuer, claims,
+                             (emage_str_t) { session, sizeof(session) }, now,
+                             store, subject);
+}
+
+
+emage_token_result_t
+emage_token_rules(const emage_issuer_t *issuer,
+    const emage_jose_json_t *claims, emage_str_t session, int64_t now,
+    emage_buf_t *store, emage_subject_t *subject)
+{
+    emage_token_result_t  result;
+
     if (!emage_token_audience(issuer, claims)) {
         return EMAGE_TOKEN_AUDIENCE;
     }
@@ -285,17 +304,7 @@ emage_token_check(const emage_issuer_t *issuers, uint32_t n,
         return result;
     }
 
-    if (EVP_Digest(jws->token.data, jws->token.len, digest, NULL,
-                   EVP_sha256(), NULL) != 1)
-    {
-        return EMAGE_TOKEN_NOMEM;
-    }
-
-    emage_hex(session, digest, EMAGE_TOKEN_SESSION);
-
-    return emage_claims_map(issuer, claims,
-                            (emage_str_t) { session, sizeof(session) }, store,
-                            subject);
+    return emage_claims_map(issuer, claims, session, store, subject);
 }
 
 

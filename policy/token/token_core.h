@@ -49,6 +49,10 @@ bool emage_jose_string(const emage_jose_json_t *json, emage_str_t *out);
 
 bool emage_jose_date(const emage_jose_json_t *json, int64_t *ms);
 
+/* An integer of 0 to 2^53 - 1. */
+
+bool emage_jose_int(const emage_jose_json_t *json, int64_t *n);
+
 /* Sets a member to a string; appends JSON text. */
 
 emage_rc_t emage_jose_set(emage_jose_json_t *json, const char *name,
@@ -108,6 +112,20 @@ void emage_jws_free(emage_jws_t *jws);
 emage_token_result_t emage_jws_check(const emage_jws_t *jws,
     const emage_jwks_t *jwks, unsigned algs);
 
+
+/* The issuer that the claims name, compared in full, or NULL. */
+
+const emage_issuer_t *emage_token_issuer(const emage_issuer_t *issuers,
+    uint32_t n, const emage_jose_json_t *claims);
+
+/*
+ * The issuer's rules for claims whose origin is known: audience, times, and
+ * the subject they make.
+ */
+
+emage_token_result_t emage_token_rules(const emage_issuer_t *issuer,
+    const emage_jose_json_t *claims, emage_str_t session, int64_t now,
+    emage_buf_t *store, emage_subject_t *subject);
 
 /* Verified claims to a subject; `session` and `expires` are the caller's. */
 

@@ -6,7 +6,7 @@
  */
 
 
-#include <emage/token.h>
+#include <emage/session.h>
 
 #include <stdlib.h>
 
@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    emage_str_t             s = { (const char *) data, size };
+    char                    hash[EMAGE_SESSION_HASH] = { 0 };
+    emage_str_t             name, s = { (const char *) data, size };
     emage_jwks_t           *jwks;
     emage_buf_t             store;
     emage_subject_t         subject;
@@ -41,6 +42,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     emage_buf_init(&store, 65536);
+
+    if (emage_session_cookie(s, &name) > 0
+        && emage_session_hash(name, hash) && name.len != EMAGE_SESSION_ID)
+    {
+        abort();
+    }
+
+    if (emage_session_subject(&issuer, 1, s, (emage_str_t) { hash, 64 }, 0,
+                              &store, &subject)
+        == EMAGE_TOKEN_OK
+        && subject.kind == EMAGE_SUBJECT_NONE)
+    {
+        abort();
+    }
 
     if (emage_token_verify(&issuer, 1, s, 0, &store, &subject)
         == EMAGE_TOKEN_OK)

@@ -19,7 +19,7 @@
  * that an old client and a new library never meet unnoticed.
  */
 
-#define EMAGE_FUNCTIONS_VERSION  3
+#define EMAGE_FUNCTIONS_VERSION  4
 #define EMAGE_FUNCTIONS_NAME     "emage"
 
 /* The text for FUNCTION LOAD; lives as long as the program. */

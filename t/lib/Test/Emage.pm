@@ -198,6 +198,25 @@ sub token {
     return $out;
 }
 
+# A session for the claims that a token would have: the value of its cookie.
+# `idle` and `lifetime`: seconds.
+
+sub session {
+    my ($self, %claims) = @_;
+    my $name = delete $claims{issuer} // 'pro';
+    my @args = map { defined $claims{$_} ? ("--$_", delete $claims{$_}) : () }
+               qw(idle lifetime);
+
+    %claims = (%professional, iss => "https://$name.example", aud => 'emage',
+               %claims);
+
+    my $out = $self->tool_ok('emage-token', 'session', @args, '--claims',
+                             JSON::PP->new->canonical->ascii
+                                 ->encode(\%claims));
+    chomp $out;
+    return $out;
+}
+
 sub professional { my $self = shift; $self->token(%professional, @_) }
 
 sub subject { "$subject_system|" . ($_[1] // $professional{sub}) }
