@@ -129,8 +129,8 @@ tool_claims_set(json_t *claims, const char *text)
     }
 
     if (value == NULL) {
-        (void) tool_claims_fail("--claim %s: the value is not JSON or not UTF-8",
-                                text);
+        (void) tool_claims_fail("--claim %s: the value is not JSON or not "
+                                "UTF-8", text);
         return false;
     }
 
