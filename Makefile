@@ -80,6 +80,7 @@ module: $(MODULE)
 demo:                   ## install, build, start a node, show it; stays up
 	@conf/demo/install demo
 	@$(MAKE) --no-print-directory build
+	@conf/demo/modules viewer $(BUILD)
 	@DICOM="$(DICOM)" CONSENT="$(CONSENT)" WORKERS="$(WORKERS)" \
 	    conf/demo/demo start $(BUILD)
 
@@ -89,6 +90,7 @@ demo-stop:              ## stop what "make demo" started
 test:                   ## install, build, run every test, again under ASan
 	@conf/demo/install test
 	@$(MAKE) --no-print-directory build unit
+	@conf/demo/modules test build
 	@$(MAKE) --no-print-directory asan
 	@t/run
 

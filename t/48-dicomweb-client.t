@@ -13,7 +13,8 @@ use Test::Emage;
 
 use JSON::PP qw(decode_json);
 
-my $modules = $ENV{EMAGE_NODE_MODULES} // '';
+my $modules = $ENV{EMAGE_NODE_MODULES}
+              // "$Test::Emage::top/build/npm/node_modules";
 
 plan(skip_all => 'no dicomweb-client and xhr2 in EMAGE_NODE_MODULES')
     unless -d "$modules/dicomweb-client" && -d "$modules/xhr2"

@@ -142,6 +142,8 @@ show() {
 
     cut_download
 
+    say_viewer
+
     say
     say "Try it:"
     say "  . $dir/env"
