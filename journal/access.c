@@ -149,6 +149,10 @@ emage_access_outcome(emage_buf_t *body, const emage_access_t *access)
     emage_access_int(body, emage_str(",\"duration\":"),
                      (access->duration < 0) ? 0
                                             : (uint64_t) access->duration);
+
+    if (access->again) {
+        (void) emage_buf_add_str(body, emage_str(",\"again\":1"));
+    }
 }
 
 

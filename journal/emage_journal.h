@@ -111,6 +111,7 @@ typedef struct {
     uint32_t                ninstances;     /* all of them, listed or not */
     emage_str_t             instances;      /* JSON array text, may be empty */
     int64_t                 duration;       /* ms */
+    bool                    again;          /* the first may not be durable */
 } emage_access_t;
 
 /*
@@ -120,8 +121,10 @@ typedef struct {
  * purpose, action, study, series, instance, pid, of searches query, rows,
  * studies and pids, decision ("permit", "deny"), reasons, errors, cause,
  * policy, study_version, patient_version; outcomes go on with status, requests,
- * bytes, frames, incomplete, ninstances, instances, duration.  Empty strings
- * and arrays, no errors, and versions of 0 are left out.
+ * bytes, frames, incomplete, ninstances, instances, duration, again (1: an
+ * earlier outcome of the decision may have been lost with its file; of two the
+ * later one counts).  Empty strings and arrays, no errors, versions of 0 and a
+ * first outcome's again are left out.
  */
 
 emage_rc_t emage_access_body(emage_buf_t *body, const emage_access_t *access);

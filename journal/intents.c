@@ -189,7 +189,8 @@ emage_journal_intents_close(emage_journal_intents_t *intents,
 
 emage_rc_t
 emage_journal_intents_outcome(emage_journal_intents_t *intents,
-    emage_str_t decision, int64_t time, uint32_t file, uint64_t line)
+    emage_str_t decision, int64_t time, uint32_t file, uint64_t line,
+    bool again)
 {
     emage_journal_event_t   *event, **place;
 
@@ -200,6 +201,10 @@ emage_journal_intents_outcome(emage_journal_intents_t *intents,
     if (emage_journal_intents_close(intents, decision, time,
                                     *place != NULL && (*place)->file == file))
     {
+        return EMAGE_OK;
+    }
+
+    if (again) {
         return EMAGE_OK;
     }
 

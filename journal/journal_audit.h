@@ -59,8 +59,11 @@ void emage_journal_intents_free(emage_journal_intents_t *intents);
 emage_rc_t emage_journal_intents_open(emage_journal_intents_t *intents,
     emage_str_t decision, int64_t time, uint32_t file);
 
+/* `again`: an earlier outcome may have closed the intent. */
+
 emage_rc_t emage_journal_intents_outcome(emage_journal_intents_t *intents,
-    emage_str_t decision, int64_t time, uint32_t file, uint64_t line);
+    emage_str_t decision, int64_t time, uint32_t file, uint64_t line,
+    bool again);
 
 /*
  * After the last file: every outcome without an earlier intent, then every

@@ -106,7 +106,8 @@ static emage_rc_t
 emage_verify_record(emage_verify_t *v, uint32_t n,
     const emage_journal_file_t *in)
 {
-    int64_t      time;
+    bool         again;
+    int64_t      time, repeated;
     emage_rc_t   rc;
     emage_str_t  type, decision;
 
@@ -138,8 +139,13 @@ emage_verify_record(emage_verify_t *v, uint32_t n,
     }
 
     if (emage_str_eq(type, emage_str("outcome"))) {
+
+        /* one that is repeated closes the intent, if the first is lost */
+
+        again = emage_journal_record_int(in->record, "again", &repeated);
+
         return emage_journal_intents_outcome(v->intents, decision, time, n,
-                                             in->reader.line);
+                                             in->reader.line, again);
     }
 
     return EMAGE_OK;

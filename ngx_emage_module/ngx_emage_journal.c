@@ -271,12 +271,8 @@ ngx_emage_journal_append(ngx_emage_journal_t *journal, emage_str_t body,
 
 
 ngx_int_t
-ngx_emage_journal_wait(ngx_emage_journal_t *journal, uint64_t ticket,
-    ngx_emage_journal_waiter_t *waiter)
+ngx_emage_journal_state(ngx_emage_journal_t *journal, uint64_t ticket)
 {
-    ngx_queue_t                 *q;
-    ngx_emage_journal_waiter_t  *w;
-
     if (ticket == 0 || ticket > journal->last
         || ngx_emage_journal_lost(journal, ticket))
     {
@@ -287,8 +283,22 @@ ngx_emage_journal_wait(ngx_emage_journal_t *journal, uint64_t ticket,
         return NGX_OK;
     }
 
-    if (!journal->open) {
-        return NGX_ERROR;
+    return journal->open ? NGX_AGAIN : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_emage_journal_wait(ngx_emage_journal_t *journal, uint64_t ticket,
+    ngx_emage_journal_waiter_t *waiter)
+{
+    ngx_int_t                    rc;
+    ngx_queue_t                 *q;
+    ngx_emage_journal_waiter_t  *w;
+
+    rc = ngx_emage_journal_state(journal, ticket);
+
+    if (rc != NGX_AGAIN) {
+        return rc;
     }
 
     /* nearly always the last one */

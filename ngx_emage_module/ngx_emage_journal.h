@@ -83,8 +83,16 @@ ngx_int_t ngx_emage_journal_append(ngx_emage_journal_t *journal,
 /*
  * NGX_OK when the record of `ticket` is durable, NGX_ERROR when it never will
  * be (not even if it once was: its file may have been deleted since),
- * NGX_AGAIN: the waiter was queued and the sync starts at the end of this turn
- * of the event loop.  A waiter fails after NGX_EMAGE_JOURNAL_TIMEOUT ms.
+ * NGX_AGAIN when it is on its way.
+ */
+
+ngx_int_t ngx_emage_journal_state(ngx_emage_journal_t *journal,
+    uint64_t ticket);
+
+/*
+ * Likewise, but on NGX_AGAIN the waiter was queued and the sync starts at the
+ * end of this turn of the event loop.  A waiter fails after
+ * NGX_EMAGE_JOURNAL_TIMEOUT ms.
  */
 
 ngx_int_t ngx_emage_journal_wait(ngx_emage_journal_t *journal,

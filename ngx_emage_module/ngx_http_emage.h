@@ -88,6 +88,8 @@ typedef struct {
     emage_scratch_t             *scratch;
     emage_buf_t                  buf;      /* of one record or token, reused */
     ngx_queue_t                  transfers;    /* contexts with an open body */
+    ngx_queue_t                  drains;   /* connections, of finished ones */
+    ngx_event_t                  drain;
 } ngx_http_emage_worker_t;
 
 

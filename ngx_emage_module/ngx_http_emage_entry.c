@@ -66,7 +66,6 @@ static ngx_http_emage_entry_t *ngx_http_emage_entry_find(uint32_t hash,
 static ngx_http_emage_entry_t *ngx_http_emage_entry_create(uint32_t hash,
     emage_str_t *study);
 static void ngx_http_emage_entry_unlink(ngx_http_emage_entry_t *entry);
-static void ngx_http_emage_entry_release(ngx_http_emage_entry_t *entry);
 static void ngx_http_emage_entry_evict(void);
 static void ngx_http_emage_entry_wait(ngx_http_emage_want_t *want,
     ngx_http_emage_entry_t *entry);
@@ -568,7 +567,14 @@ ngx_http_emage_entry_unlink(ngx_http_emage_entry_t *entry)
 }
 
 
-static void
+void
+ngx_http_emage_entry_hold(ngx_http_emage_entry_t *entry)
+{
+    entry->refs++;
+}
+
+
+void
 ngx_http_emage_entry_release(ngx_http_emage_entry_t *entry)
 {
     if (--entry->refs > 0) {

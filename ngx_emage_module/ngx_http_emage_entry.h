@@ -33,6 +33,11 @@ void ngx_http_emage_entry_leave(ngx_http_emage_want_t *want);
 
 void ngx_http_emage_entry_drop(ngx_http_emage_want_t *want);
 
+/* One more reference, to be given back with ngx_http_emage_entry_release(). */
+
+void ngx_http_emage_entry_hold(ngx_http_emage_entry_t *entry);
+void ngx_http_emage_entry_release(ngx_http_emage_entry_t *entry);
+
 /* Whether an entry may be used now. */
 
 ngx_uint_t ngx_http_emage_entry_fresh(ngx_http_emage_entry_t *entry);

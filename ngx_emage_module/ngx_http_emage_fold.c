@@ -19,11 +19,14 @@
 typedef struct {
     ngx_queue_t  buckets[NGX_HTTP_EMAGE_FOLD_BUCKETS];
     ngx_queue_t  order;                    /* oldest first */
+    ngx_queue_t  closed;                   /* until their outcome is durable */
 } ngx_http_emage_folds_t;
 
 
 static ngx_int_t ngx_http_emage_fold_copy(ngx_http_emage_fold_t *fold,
     emage_access_t *access);
+static void ngx_http_emage_fold_settle(ngx_uint_t all);
+static void ngx_http_emage_fold_write(ngx_http_emage_fold_t *fold);
 static void ngx_http_emage_fold_free(ngx_http_emage_fold_t *fold);
 
 
@@ -46,6 +49,7 @@ ngx_http_emage_fold_init(ngx_cycle_t *cycle)
     }
 
     ngx_queue_init(&ngx_http_emage_folds->order);
+    ngx_queue_init(&ngx_http_emage_folds->closed);
 
     return NGX_OK;
 }
@@ -180,6 +184,53 @@ ngx_http_emage_fold_sweep(ngx_uint_t all)
             ngx_http_emage_fold_close(fold);
         }
     }
+
+    ngx_http_emage_fold_settle(all);
+}
+
+
+/*
+ * An outcome that the journal could not take, or has lost with its file, is
+ * written again.  Of two for one decision the later one counts.  While the
+ * journal does not work nothing is served, so these do not grow in number.
+ */
+
+static void
+ngx_http_emage_fold_settle(ngx_uint_t all)
+{
+    ngx_int_t               rc;
+    ngx_queue_t            *q, *next;
+    ngx_emage_journal_t    *journal;
+    ngx_http_emage_fold_t  *fold;
+
+    journal = ngx_http_emage_worker->journal;
+
+    for (q = ngx_queue_head(&ngx_http_emage_folds->closed);
+         q != ngx_queue_sentinel(&ngx_http_emage_folds->closed);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        fold = ngx_queue_data(q, ngx_http_emage_fold_t, order);
+
+        rc = fold->outcome == 0
+             ? NGX_ERROR : ngx_emage_journal_state(journal, fold->outcome);
+
+        if (rc == NGX_ERROR && ngx_emage_journal_ok(journal)) {
+            fold->access.again = fold->outcome != 0 || fold->access.again;
+            ngx_http_emage_fold_write(fold);
+        }
+
+        if (all && fold->outcome == 0) {
+            ngx_log_error(NGX_LOG_WARN, ngx_http_emage_worker->cycle->log, 0,
+                          "outcome of decision %*s is not recorded; its "
+                          "intent is", sizeof(fold->id), fold->id);
+        }
+
+        if (all || rc == NGX_OK) {
+            ngx_queue_remove(&fold->order);
+            ngx_http_emage_fold_free(fold);
+        }
+    }
 }
 
 
@@ -273,10 +324,10 @@ ngx_http_emage_fold_unlink(ngx_http_emage_fold_t *fold)
 void
 ngx_http_emage_fold_close(ngx_http_emage_fold_t *fold)
 {
-    int64_t   now;
-    uint64_t  ticket;
+    int64_t  now;
 
     ngx_queue_remove(&fold->order);
+    ngx_queue_insert_tail(&ngx_http_emage_folds->closed, &fold->order);
 
     now = ngx_http_emage_now();
 
@@ -292,13 +343,16 @@ ngx_http_emage_fold_close(ngx_http_emage_fold_t *fold)
         fold->access.instances.len = fold->instances.len;
     }
 
-    if (ngx_http_emage_access_write(&fold->access, &ticket) != NGX_OK) {
-        ngx_log_error(NGX_LOG_WARN, ngx_http_emage_worker->cycle->log, 0,
-                      "outcome of decision %*s is not recorded; its intent is",
-                      sizeof(fold->id), fold->id);
-    }
+    ngx_http_emage_fold_write(fold);
+}
 
-    ngx_http_emage_fold_free(fold);
+
+static void
+ngx_http_emage_fold_write(ngx_http_emage_fold_t *fold)
+{
+    if (ngx_http_emage_access_write(&fold->access, &fold->outcome) != NGX_OK) {
+        fold->outcome = 0;
+    }
 }
 
 

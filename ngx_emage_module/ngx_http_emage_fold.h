@@ -18,7 +18,8 @@ struct ngx_http_emage_fold_s {
     ngx_queue_t       order;               /* oldest first */
     u_char            key[16];
     u_char            id[NGX_HTTP_EMAGE_DECISION_LEN];
-    uint64_t          ticket;
+    uint64_t          ticket;              /* of the intent */
+    uint64_t          outcome;             /* likewise, 0: to be written */
     ngx_msec_t        created;
     ngx_uint_t        open;                /* requests under way */
 

@@ -8,6 +8,7 @@
  */
 
 
+#include "ngx_http_emage_drain.h"
 #include "ngx_http_emage_metrics.h"
 #include "ngx_http_emage_search.h"
 #include "ngx_http_emage_session.h"
@@ -373,6 +374,12 @@ ngx_http_emage_decide_step(ngx_http_emage_ctx_t *ctx)
 
             /* the subject may know what is stored, but gets nothing of it */
 
+            ctx->cause = "not acceptable";
+
+            if (ngx_http_emage_access_refusal(ctx) != NGX_OK) {
+                return ngx_http_emage_unavailable(ctx);
+            }
+
             return ngx_http_emage_not_acceptable(ctx, &stored);
         }
     }
@@ -402,6 +409,16 @@ ngx_http_emage_journal_step(ngx_http_emage_ctx_t *ctx)
     }
 
     ctx->state = NGX_HTTP_EMAGE_SERVE;
+
+    /*
+     * A connection that is to be closed stays until the client has closed its
+     * side (or `lingering_timeout`), and its transfer among the watched ones:
+     * what the kernel holds of a closed connection is out of reach.
+     */
+
+    if (!ctx->request->keepalive) {
+        ctx->request->lingering_close = 1;
+    }
 
     return NGX_DECLINED;
 }
@@ -475,6 +492,7 @@ ngx_http_emage_cleanup(void *data)
     ngx_http_emage_session_leave(ctx);
     ngx_http_emage_transfer_end(ctx);
     ngx_http_emage_access_outcome(ctx);
+    ngx_http_emage_drain(ctx);
     ngx_http_emage_facts_leave(ctx);
     ngx_http_emage_search_cleanup(ctx);
 

@@ -8,6 +8,7 @@
 
 #include "ngx_http_emage.h"
 #include "ngx_http_emage_cache.h"
+#include "ngx_http_emage_drain.h"
 #include "ngx_http_emage_metrics.h"
 #include "ngx_http_emage_rows.h"
 #include "ngx_http_emage_session.h"
@@ -509,6 +510,7 @@ ngx_http_emage_init_process(ngx_cycle_t *cycle)
     worker->lease = emcf->lease;
 
     ngx_queue_init(&worker->transfers);
+    ngx_http_emage_drain_init(worker);
     emage_buf_init(&worker->buf, EMAGE_JOURNAL_LINE_MAX);
 
     worker->scratch = emage_scratch_create(emcf->policy);

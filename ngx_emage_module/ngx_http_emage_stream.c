@@ -252,7 +252,7 @@ ngx_http_emage_stream_send(ngx_http_emage_ctx_t *ctx)
 
         if (st->left == 0) {
             ctx->complete = 1;
-            ngx_http_emage_transfer_end(ctx);
+            st->active = 0;
             return NGX_OK;
         }
 

@@ -9,6 +9,7 @@
  */
 
 
+#include "ngx_http_emage_drain.h"
 #include "ngx_http_emage_metrics.h"
 #include "ngx_http_emage_plan.h"
 #include "ngx_http_emage_search.h"
@@ -51,6 +52,8 @@ ngx_http_emage_watch(void *data)
             ngx_http_run_posted_requests(c);
         }
     }
+
+    ngx_http_emage_drain_watch(worker);
 }
 
 

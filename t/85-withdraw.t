@@ -45,6 +45,10 @@ http {
         listen 127.0.0.1:%%PORT_1%% ssl sndbuf=256k;
         listen 127.0.0.1:%%PORT_2%% http2 sndbuf=256k;
         listen 127.0.0.1:%%PORT_3%% ssl http2 sndbuf=256k;
+        listen 127.0.0.1:%%PORT_4%% sndbuf=1m;
+        listen 127.0.0.1:%%PORT_5%% ssl sndbuf=1m;
+        listen 127.0.0.1:%%PORT_6%% http2 sndbuf=1m;
+        listen 127.0.0.1:%%PORT_7%% ssl http2 sndbuf=1m;
         location /dicom-web/ { emage %%STORE%%; }
     }
 }
@@ -241,7 +245,76 @@ grant();
 }
 
 
-# 3. a worker that is stopped cannot confirm: its lease is waited out
+# 3. responses that nginx is done with, but the kernel is not: the client has
+#    stopped reading before the first byte
+
+grant();
+
+sub finished {
+    my ($of, $name, $port, $tls, $h2, $closing) = @_;
+    my $i = $set->{$of};
+    my $frame = "/dicom-web/studies/$i->{study}/series/$i->{series}"
+                . "/instances/$i->{instance}/frames/1";
+    my %o = (port => $t->port($port), rcvbuf => RCVBUF,
+             ($tls ? (tls => $t->path('tls.crt')) : ()));
+    my %d = (name => "$name, finished, $of", frame => $frame);
+
+    if ($h2) {
+        my $h = Test::Emage::H2->new(%o);
+        $h->{discard} = 1;
+        $h->request($frame, %auth, accept => '*/*',
+                    range => 'bytes=0-99999');
+        $h->step(0.1) for 1 .. 3;
+        $d{http} = $h->{http};
+        $d{h2} = $h;
+
+    } else {
+        $d{http} = Test::Emage::Http->new(%o);
+        $d{http}->send($t->request_text($frame, token => $token, headers => {
+            Range => 'bytes=0-99999' }, keep => !$closing));
+        $d{http}->pull(1024, 10);
+    }
+
+    $t->served($frame, { status => 206, body => '',
+                         first => $d{http}{first} // time() });
+    return \%d;
+}
+
+{
+    my @ways = (['HTTP/1.1', 4, 0, 0], ['HTTP/1.1 TLS', 5, 1, 0],
+                ['HTTP/1.1 closing', 4, 0, 0, 1],
+                ['HTTP/2', 6, 0, 1], ['HTTP/2 TLS', 7, 1, 1]);
+
+    # 100,000 bytes each: "big" is withdrawn, "multi" another patient's
+
+    my @gone = map { finished('big', @$_) } @ways;
+    my @stay = map { finished('multi', @$_) } @ways;
+    sleep 0.7;
+
+    my ($rc) = $t->tool('emage-consent', 'withdraw', '--study',
+                        $study);
+    is($rc, 0, 'finished: the withdrawal is acknowledged');
+    sleep BOUND;
+
+    for my $d (@gone) {
+        my $n = $d->{http}->drain(1);
+        cmp_ok($n, '<=', 4 * RCVBUF, "$d->{name}: $n bytes afterwards");
+        ok($d->{http}{reset} || $n == 0, "$d->{name}: reset");
+    }
+
+    for my $d (@stay) {
+        my $n = $d->{http}->drain(1);
+        cmp_ok($d->{http}{received}, '>=', 100000,
+               "$d->{name}: $n bytes afterwards, all of it");
+    }
+
+    $_->{http}->close() for @gone, @stay;
+    like(slurp($t->path('logs/error.log')), qr/what it still had to send/,
+         'finished: the log says so');
+}
+
+
+# 4. a worker that is stopped cannot confirm: its lease is waited out
 
 grant();
 {
@@ -264,7 +337,7 @@ grant();
 }
 
 
-# 4. requests in a row around withdrawals: none that was sent after an
+# 5. requests in a row around withdrawals: none that was sent after an
 #    acknowledgement is permitted
 
 my $rounds = $ENV{EMAGE_LONG} ? 40 : 4;
