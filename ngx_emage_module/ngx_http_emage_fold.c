@@ -215,6 +215,16 @@ ngx_http_emage_fold_settle(ngx_uint_t all)
         rc = fold->outcome == 0
              ? NGX_ERROR : ngx_emage_journal_state(journal, fold->outcome);
 
+        if (rc == NGX_ERROR && !fold->durable
+            && ngx_emage_journal_state(journal, fold->ticket) == NGX_ERROR)
+        {
+            /* the intent is lost as well, and nothing was served on it */
+
+            ngx_queue_remove(&fold->order);
+            ngx_http_emage_fold_free(fold);
+            continue;
+        }
+
         if (rc == NGX_ERROR && ngx_emage_journal_ok(journal)) {
             fold->access.again = fold->outcome != 0 || fold->access.again;
             ngx_http_emage_fold_write(fold);
@@ -343,7 +353,13 @@ ngx_http_emage_fold_close(ngx_http_emage_fold_t *fold)
         fold->access.instances.len = fold->instances.len;
     }
 
-    ngx_http_emage_fold_write(fold);
+    if (fold->durable
+        || ngx_emage_journal_state(ngx_http_emage_worker->journal,
+                                   fold->ticket)
+           != NGX_ERROR)
+    {
+        ngx_http_emage_fold_write(fold);
+    }
 }
 
 
