@@ -63,7 +63,7 @@ MODULE       := $(BUILD)/modules/ngx_http_emage_module.so
 
 
 .PHONY: all help build tools module unit demo demo-stop test test-long \
-        asan fuzz lint bench clean
+        asan fuzz lint bench conformance bench-policy clean
 
 all: build
 
@@ -116,6 +116,12 @@ bench:                  ## requests a second beside bare nginx
 	@conf/demo/install test
 	@$(MAKE) --no-print-directory build
 	@t/bench/run $(BUILD)
+
+conformance: tools      ## Cedar's whole public suite: agree/total
+	@t/conformance $(BUILD)
+
+bench-policy: $(BUILD)/bench/policy  ## decisions a second
+	@$(BUILD)/bench/policy
 
 clean:                  ## stop the demonstration, remove what was built
 	@conf/demo/demo stop $(BUILD)

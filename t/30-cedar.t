@@ -3,141 +3,53 @@
 # Copyright (C) The e-mage authors
 
 # Cedar's public integration tests, through emage-policy: the hand-written
-# ones all, of the generated corpus every fortieth, or all with
-# EMAGE_CEDAR_ALL=1 or EMAGE_LONG=1.  Without the archive a few cases stand below.
+# ones all, of the generated corpus every fortieth ("make conformance" runs
+# all).  Without the archive a few cases stand below.
 
-use warnings;
-use strict;
+use lib 't/lib';
+use Test::Emage::Policy;
+use Test::Emage::Conform;
 
-use Test::More;
-use File::Basename qw/ dirname /;
-use File::Temp qw/ tempdir /;
-use JSON::PP;
-
-my $top = dirname(__FILE__) . '/..';
-my $build = $ENV{EMAGE_BUILD} // 'build';
-$build = "$top/$build" unless $build =~ m!^/!;
-my $tool = "$build/bin/emage-policy";
-my $shared = $ENV{EMAGE_SHARED} // "$top/../shared";
 my $archive = "$shared/cedar/cedar-integration-tests.tar.xz";
-my $dir = tempdir(CLEANUP => 1);
-my $json = JSON::PP->new->utf8->canonical;
-
-plan skip_all => "$tool is not built" unless -x $tool;
-
-my %seen = (validate => 0, validated => 0, decide => 0, decided => 0);
-my @differ;
 
 small();
 checks();
 
 SKIP: {
-    skip 'no ../shared/cedar/cedar-integration-tests.tar.xz', 4
+    skip 'no ../shared/cedar/cedar-integration-tests.tar.xz', 12
         unless -r $archive;
 
     # unpack what is run, no more: the archive holds 16000 files
 
-    my @names = split(/\n/, `tar -tJf '$archive'`);
+    my @names = suite_names($archive);
     my @corpus = grep { m!corpus-tests/[0-9a-f]+\.json$! } sort @names;
+    my $i = 0;
 
-    unless ($ENV{EMAGE_CEDAR_ALL} || $ENV{EMAGE_LONG}) {
-        my $i = 0;
-        @corpus = grep { $i++ % 40 == 0 } @corpus;
-    }
+    @corpus = grep { $i++ % 40 == 0 } @corpus;
 
     my %run = map { s/\.json$//r => 1 } @corpus;
 
-    spew("$dir/names", join "\n", grep {
+    my $root = suite_unpack($archive, $dir, grep {
         my ($stem) = m!^(.*corpus-tests/[0-9a-f]+)\.!;
         !m!/$! && (defined $stem ? $run{$stem} : 1) } @names);
 
-    system('tar', '-xJf', $archive, '-C', $dir, '-T', "$dir/names") == 0
-        or die "cannot unpack $archive";
-
-    my ($root) = grep { -d "$_/corpus-tests" } ($dir, glob("$dir/*"));
-    die "no corpus-tests in $archive" unless defined $root;
-
-    run_all($root, 'hand-written tests', sort glob("$root/tests/*/*.json"));
-
-    @corpus = map { "$dir/$_" } @corpus;
-
-    run_all($root, 'corpus', @corpus);
+    agree('hand-written tests', $root, sort glob("$root/tests/*/*.json"));
+    agree('corpus', $root, map { "$dir/$_" } @corpus);
 }
 
 done_testing();
 
 ###############################################################################
 
-sub run_all {
-    my ($root, $name, @files) = @_;
+sub agree {
+    my ($name, $root, @files) = @_;
 
-    @differ = ();
-    $seen{$_} = 0 for keys %seen;
-
-    run_one($root, $_) for @files;
+    my ($n, @differ) = suite_run($root, @files);
 
     diag("$name: $_") for @differ > 40 ? @differ[0 .. 39] : @differ;
 
-    is($seen{validated}, $seen{validate},
-        "$name: verdicts agree, $seen{validated}/$seen{validate}");
-    is($seen{decided}, $seen{decide},
-        "$name: decisions agree, $seen{decided}/$seen{decide}");
-
-    note("$name: $seen{validated}/$seen{validate} verdicts, "
-        . "$seen{decided}/$seen{decide} decisions");
-}
-
-sub run_one {
-    my ($root, $file) = @_;
-
-    my $test = $json->decode(slurp($file));
-    my ($short) = $file =~ m!([^/]+/[^/]+)\.json$!;
-    my @schema = ('--schema', "$root/$test->{schema}");
-    my @policies = ('--policies', "$root/$test->{policies}");
-
-    my ($status, $out, $err) = tool('validate', @policies, @schema);
-
-    $seen{validate}++;
-
-    if ($status == ($test->{shouldValidate} ? 0 : 1)) {
-        $seen{validated}++;
-
-    } else {
-        push @differ, "$short: validate gave $status, should be "
-            . ($test->{shouldValidate} ? 'valid' : 'not valid')
-            . " $err";
-    }
-
-    my $requests = $test->{requests};
-    return unless @$requests;
-
-    spew("$dir/requests.json", $json->encode($requests));
-
-    ($status, $out, $err) = tool('authorize', @policies, @schema,
-        '--entities', "$root/$test->{entities}",
-        '--requests', "$dir/requests.json");
-
-    my @lines = split(/\n/, $out);
-
-    my $told = 0;
-
-    for my $i (0 .. $#$requests) {
-        my $r = $requests->[$i];
-        my $want = $json->encode({ decision => $r->{decision},
-            reason => [ sort @{$r->{reason}} ],
-            errors => [ sort @{$r->{errors}} ] });
-        my $got = defined $lines[$i]
-            ? $json->encode($json->decode($lines[$i])) : "nothing $err";
-
-        $seen{decide}++;
-
-        if ($got eq $want) {
-            $seen{decided}++;
-
-        } elsif (!$told++) {
-            push @differ, "$short, request $i: want $want, got $got";
-        }
-    }
+    is($n->{$_}[0], $n->{$_}[1],
+        "$name: $_ agree, $n->{$_}[0]/$n->{$_}[1]") for @suite_counts;
 }
 
 sub small {
@@ -314,39 +226,3 @@ EOF
     is((tool('check', "$dir/nowhere"))[0], 2, 'no such directory');
     is((tool('check'))[0], 2, 'no directory at all');
 }
-
-sub tool {
-    my (@args) = @_;
-
-    my $pid = fork() // die "fork: $!";
-
-    if ($pid == 0) {
-        open(STDOUT, '>', "$dir/out") or die $!;
-        open(STDERR, '>', "$dir/err") or die $!;
-        exec($tool, @args) or die $!;
-    }
-
-    waitpid($pid, 0);
-
-    return ($? & 127 ? "signal " . ($? & 127) : $? >> 8,
-        slurp("$dir/out"), slurp("$dir/err"));
-}
-
-sub slurp {
-    my ($file) = @_;
-
-    open(my $f, '<:raw', $file) or die "$file: $!";
-    local $/;
-
-    return <$f> // '';
-}
-
-sub spew {
-    my ($file, $text) = @_;
-
-    open(my $f, '>:raw', $file) or die "$file: $!";
-    print $f $text;
-    close($f) or die "$file: $!";
-}
-
-###############################################################################
