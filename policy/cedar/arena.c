@@ -165,21 +165,38 @@ cedar_grow(cedar_arena_t *a, void *array, size_t n, size_t size)
 }
 
 
+/* Eight bytes at a time; the last ones overlap those before. */
+
 uint32_t
 cedar_hash(const void *data, size_t len, uint32_t seed)
 {
-    size_t                i;
-    uint32_t              h;
+    uint32_t              low, high;
+    uint64_t              h, w;
     const unsigned char  *p;
 
-    h = seed ^ 2166136261u;
     p = data;
+    h = (seed + len * 0x100000001ull) * 0x9e3779b97f4a7c15ull;
 
-    for (i = 0; i < len; i++) {
-        h = (h ^ p[i]) * 16777619u;
+    for ( /* void */ ; len > 8; len -= 8, p += 8) {
+        memcpy(&w, p, 8);
+        h = (h ^ w) * 0x9fb21c651e98df25ull;
+        h ^= h >> 32;
     }
 
-    return h ^ (h >> 15);
+    w = 0;
+
+    if (len >= 4) {
+        memcpy(&low, p, 4);
+        memcpy(&high, p + len - 4, 4);
+        w = (uint64_t) high << 32 | low;
+
+    } else if (len > 0) {
+        w = p[0] | (uint32_t) p[len / 2] << 8 | (uint32_t) p[len - 1] << 16;
+    }
+
+    h = (h ^ w) * 0x9fb21c651e98df25ull;
+
+    return (uint32_t) (h ^ h >> 32);
 }
 
 

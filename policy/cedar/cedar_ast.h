@@ -16,6 +16,14 @@ typedef struct cedar_node_s    cedar_node_t;
 typedef struct cedar_type_s    cedar_type_t;
 typedef struct cedar_schema_s  cedar_schema_t;
 
+/* cedar_code.h */
+
+typedef struct cedar_code_s    cedar_code_t;
+typedef struct cedar_slot_s    cedar_slot_t;
+typedef struct cedar_entry_s   cedar_entry_t;
+typedef struct cedar_env_s     cedar_env_t;
+typedef struct cedar_keyed_s   cedar_keyed_t;
+
 
 typedef enum {
     CEDAR_N_LIT = 0,
@@ -71,6 +79,7 @@ struct cedar_node_s {
     uint32_t                 hash;   /* of the structure, not the place */
     cedar_symbol_t           sym;    /* attribute, type */
     uint32_t                 n;      /* of arg and names */
+    uint16_t                 slot;   /* of CEDAR_N_ATTR, 0: none */
     cedar_node_t           **arg;
     const cedar_symbol_t    *names;
     const cedar_pattern_t   *pattern;
@@ -152,6 +161,7 @@ struct cedar_policy_s {
     cedar_node_t        **conds;     /* unless is already negated */
     uint32_t              conds_n;
     cedar_node_t         *whole;     /* scope and conditions as one */
+    uint32_t              pc;        /* where the code of conds begins */
 };
 
 
@@ -231,8 +241,8 @@ typedef struct {
     cedar_type_t      *context;
     cedar_value_t     *ancestors;    /* sorted */
     uint32_t           ancestors_n;
-    uint32_t          *policies;     /* index: policies this action can hit */
-    uint32_t           policies_n;
+    cedar_env_t       *envs;         /* by principal, then resource */
+    uint32_t           envs_n;
 } cedar_action_t;
 
 typedef struct {
@@ -267,7 +277,13 @@ struct cedar_set_s {
     cedar_policy_t  **templates;         /* each stays where it is */
     uint32_t          templates_n;
     uint32_t          statements;        /* policies and templates so far */
-    uint32_t         *all;               /* 0 .. policies_n - 1 */
+    cedar_code_t     *code;
+    cedar_slot_t     *slots;
+    cedar_entry_t    *open;              /* policies that are not keyed */
+    cedar_keyed_t    *keyed[2];          /* by principal, by resource */
+    uint32_t          code_n;
+    uint32_t          slots_n;
+    uint32_t          open_n;
     cedar_schema_t    schema;
     bool              has_schema;
     bool              finished;
@@ -295,10 +311,13 @@ bool cedar_schema_is_below(const cedar_set_t *set, cedar_symbol_t a,
 /* "Action" or something that ends in "::Action". */
 
 bool cedar_is_action_type(const cedar_set_t *set, cedar_symbol_t type);
+bool cedar_is_action_name(emage_str_t s);
 
-/* Resolves names, closes hierarchies, fills the indexes. */
+/* Resolves names, closes hierarchies. */
 
 emage_rc_t cedar_schema_resolve(cedar_set_t *set, emage_error_t *err);
+
+/* Compiles the policies and fills the index.  EMAGE_OK or EMAGE_NOMEM. */
 
 emage_rc_t cedar_index_build(cedar_set_t *set);
 

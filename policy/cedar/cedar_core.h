@@ -163,12 +163,48 @@ struct cedar_field_s {
 
 int cedar_value_cmp(const cedar_value_t *a, const cedar_value_t *b);
 
+/* Equality of n bytes, without a call for few. */
+
+static inline bool
+cedar_bytes_eq(const char *a, const char *b, size_t n)
+{
+    uint32_t  c, d, e, f;
+    uint64_t  g, h, i, k;
+
+    if (a == b || n == 0) {
+        return true;
+    }
+
+    if (n > 16) {
+        return memcmp(a, b, n) == 0;
+    }
+
+    if (n >= 8) {
+        memcpy(&g, a, 8);
+        memcpy(&h, b, 8);
+        memcpy(&i, a + n - 8, 8);
+        memcpy(&k, b + n - 8, 8);
+
+        return ((g ^ h) | (i ^ k)) == 0;
+    }
+
+    if (n >= 4) {
+        memcpy(&c, a, 4);
+        memcpy(&d, b, 4);
+        memcpy(&e, a + n - 4, 4);
+        memcpy(&f, b + n - 4, 4);
+
+        return ((c ^ d) | (e ^ f)) == 0;
+    }
+
+    return a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1];
+}
+
 static inline bool
 cedar_uid_eq(const cedar_value_t *a, const cedar_value_t *b)
 {
     return a->sym == b->sym && a->len == b->len
-           && (a->len == 0 || a->u.s == b->u.s
-               || memcmp(a->u.s, b->u.s, a->len) == 0);
+           && cedar_bytes_eq(a->u.s, b->u.s, a->len);
 }
 
 /* Equality, quick for what policies mostly compare. */

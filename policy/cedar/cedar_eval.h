@@ -26,6 +26,7 @@ typedef struct {
     uint32_t              parents_n;
     uint32_t              ancestors_n;
     uint32_t              mark;
+    uint32_t              seen;      /* a mark, of the index */
     bool                  local;     /* of the request */
 } cedar_ent_t;
 
@@ -38,6 +39,7 @@ struct cedar_entities_s {
     uint32_t           *slots;       /* index + 1 */
     uint32_t            n;
     uint32_t            mask;
+    bool                actions;     /* are there entities of actions? */
 };
 
 const cedar_ent_t *cedar_entities_find(const cedar_entities_t *e,
@@ -81,7 +83,7 @@ struct cedar_request_s {
     cedar_record_t     *recs[CEDAR_MAX_REQUEST_ENTITIES];
     cedar_record_t     *tags[CEDAR_MAX_REQUEST_ENTITIES];
     uint32_t            ents_n;
-    uint32_t            mark;
+    uint32_t            mark;        /* of the last walk */
     bool                spoilt;
 };
 
@@ -97,7 +99,30 @@ typedef struct {
     const cedar_entities_t  *entities;
     cedar_arena_t           *scratch;
     const char              *fault;
+    const cedar_value_t    **slots;  /* NULL: evaluate paths by their trees */
+    const uint16_t          *guess;  /* where slots' attributes may stand */
+    const cedar_ent_t       *roots[3];
 } cedar_eval_t;
+
+/*
+ * The value of a slot.  One without a kind stands for none: cedar_slot_missing
+ * where the last attribute, or the entity it should be of, is not there,
+ * another where the path cannot be walked.
+ */
+
+extern const cedar_value_t  cedar_slot_missing;
+
+const cedar_value_t *cedar_slot_fill(cedar_eval_t *e, uint32_t slot);
+
+static inline const cedar_value_t *
+cedar_slot(cedar_eval_t *e, uint32_t slot)
+{
+    const cedar_value_t  *v;
+
+    v = e->slots[slot];
+
+    return (v != NULL) ? v : cedar_slot_fill(e, slot);
+}
 
 /* Evaluates; false: `fault` says why. */
 
@@ -113,10 +138,17 @@ bool cedar_fault_nomem(cedar_eval_t *e);
 const cedar_ent_t *cedar_eval_entity(cedar_eval_t *e,
     const cedar_value_t *uid);
 
+/* The same for an action, which few bring with them. */
+
+const cedar_ent_t *cedar_eval_action(cedar_eval_t *e,
+    const cedar_value_t *uid);
+
 /* Is entity `a` the entity `b` or a descendant of it? */
 
 bool cedar_eval_in(cedar_eval_t *e, const cedar_value_t *a,
     const cedar_value_t *b);
+
+bool cedar_match(const cedar_pattern_t *pat, emage_str_t s);
 
 
 #endif /* CEDAR_EVAL_H */

@@ -80,6 +80,8 @@ cedar_entities_index(cedar_entities_t *e, const char **fault,
     for (i = 0; i < e->n; i++) {
         uid = &e->ents[i].uid;
         other = cedar_entities_find(e, uid);
+        e->actions |= cedar_is_action_name(cedar_symbol_name(&e->symbols,
+                                                             uid->sym));
 
         /* the same once more is fine, as in Cedar */
 

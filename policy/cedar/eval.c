@@ -31,7 +31,6 @@ static bool cedar_eval_set(cedar_eval_t *e, const cedar_node_t *n,
     cedar_value_t *v);
 static bool cedar_eval_record(cedar_eval_t *e, const cedar_node_t *n,
     cedar_value_t *v);
-static bool cedar_match(const cedar_pattern_t *pat, emage_str_t s);
 
 
 bool
@@ -290,6 +289,22 @@ cedar_eval_entity(cedar_eval_t *e, const cedar_value_t *uid)
 }
 
 
+const cedar_ent_t *
+cedar_eval_action(cedar_eval_t *e, const cedar_value_t *uid)
+{
+    uint32_t  i;
+
+    for (i = 0; i < e->req->ents_n; i++) {
+        if (cedar_uid_eq(&e->req->ents[i]->uid, uid)) {
+            return e->req->ents[i];
+        }
+    }
+
+    return (e->entities == NULL || !e->entities->actions)
+           ? NULL : cedar_entities_find(e->entities, uid);
+}
+
+
 /*
  * Entities of a store and actions of the schema know all their ancestors;
  * those of the request know parents, so they are walked, each once.
@@ -471,6 +486,17 @@ cedar_eval_attr(cedar_eval_t *e, const cedar_node_t *n, cedar_value_t *v)
     const cedar_ent_t    *ent;
     const cedar_value_t  *attr;
 
+    if (n->slot != 0 && e->slots != NULL) {
+        attr = cedar_slot(e, n->slot);
+
+        if (attr->kind == 0) {
+            return cedar_fault(e, "attribute missing");
+        }
+
+        *v = *attr;
+        return true;
+    }
+
     if (!cedar_eval(e, n->arg[0], &a)) {
         return false;
     }
@@ -525,7 +551,7 @@ cedar_eval_like(cedar_eval_t *e, const cedar_node_t *n, cedar_value_t *v)
 
 /* First and last piece are fixed; each between is taken where it comes. */
 
-static bool
+bool
 cedar_match(const cedar_pattern_t *pat, emage_str_t s)
 {
     uint32_t      i;

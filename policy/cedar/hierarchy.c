@@ -425,10 +425,13 @@ cedar_schema_is_below(const cedar_set_t *set, cedar_symbol_t a,
 bool
 cedar_is_action_type(const cedar_set_t *set, cedar_symbol_t type)
 {
-    emage_str_t  s;
+    return cedar_is_action_name(cedar_symbol_name(&set->symbols, type));
+}
 
-    s = cedar_symbol_name(&set->symbols, type);
 
+bool
+cedar_is_action_name(emage_str_t s)
+{
     if (s.len < 6 || memcmp(s.data + s.len - 6, "Action", 6) != 0) {
         return false;
     }

@@ -66,6 +66,7 @@ cedar_request_reset(cedar_request_t *req)
     req->resource = cedar_value(0);
     req->context = cedar_value(CEDAR_RECORD);
     req->ents_n = 0;
+    req->mark = 0;
     req->spoilt = false;
 
     memset(&req->context_rec, 0, sizeof(cedar_record_t));
