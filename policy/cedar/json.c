@@ -52,10 +52,18 @@ cedar_json_parse(emage_str_t name, emage_str_t text, emage_error_t *err)
         text = (emage_str_t) { b.data, b.len };
     }
 
+    json_set_alloc_funcs(emage_latch_malloc, free);
+    (void) emage_latch_failed();
+
     root = json_loadb(text.data == NULL ? "" : text.data, text.len,
                       JSON_REJECT_DUPLICATES, &e);
 
-    if (root == NULL) {
+    if (emage_latch_failed()) {
+        json_decref(root);
+        root = NULL;
+        emage_error_set(err, "%.*s: no memory", (int) name.len, name.data);
+
+    } else if (root == NULL) {
         emage_error_set(err, "%.*s:%d:%d: %s", (int) name.len, name.data,
                         e.line, e.column, e.text);
     }

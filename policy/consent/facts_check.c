@@ -261,15 +261,20 @@ emage_record_load(emage_str_t text, const char *what, json_t **out,
         return EMAGE_ERROR;
     }
 
+    json_set_alloc_funcs(emage_latch_malloc, free);
+    (void) emage_latch_failed();
+
     *out = json_loadb((text.data == NULL) ? "" : text.data, text.len,
                       JSON_REJECT_DUPLICATES, &error);
 
-    if (*out == NULL) {
-        if (json_error_code(&error) == json_error_out_of_memory) {
-            emage_error_set(err, "%s: out of memory", what);
-            return EMAGE_NOMEM;
-        }
+    if (emage_latch_failed()) {
+        json_decref(*out);
+        *out = NULL;
+        emage_error_set(err, "%s: out of memory", what);
+        return EMAGE_NOMEM;
+    }
 
+    if (*out == NULL) {
         emage_error_set(err, "%s: is not JSON at byte %d", what,
                         error.position);
         return EMAGE_ERROR;
