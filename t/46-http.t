@@ -111,6 +111,16 @@ for (
 is(get($foreign, accept => 'image/png')->{status}, 404,
    '406 comes after the permit');
 
+$t->wait_for('the record of a 406', 5, sub {
+    grep { ($_->{cause} // '') eq 'not acceptable' } $t->journal('access');
+});
+
+my ($unmet) = grep { ($_->{cause} // '') eq 'not acceptable' }
+              $t->journal('access');
+is($unmet->{type} // '', 'refusal', '406 is recorded');
+ok($unmet->{study} && $unmet->{subject}, 'with study and subject');
+
+
 {
     my ($part) = @{parts(get("$jpeg/frames/2", accept => "$oct$any"))};
     like($part->{headers}{'content-type'}, qr/transfer-syntax=/,
