@@ -21,6 +21,7 @@ static const tool_command_t *const  commands[] = {
     &tool_check,
     &tool_authorize,
     &tool_explain,
+    &tool_test,
     &tool_validate,
     &tool_format,
     &tool_to_json,

@@ -5,100 +5,121 @@
  */
 
 
-#include "tool.h"
+#include "tool_cases.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 
 typedef struct {
-    size_t       problems;           /* first, for tool_report */
-    size_t       cases;
-    size_t       failed;
-    uint32_t    *used;               /* per policy: cases that it decided */
+    const char       *dir;
+    bool              json;
+    cedar_set_t      *set;
+    tool_problems_t   problems;
+    tool_cases_t      cases;
+    emage_buf_t       failures;      /* as JSON */
+    emage_buf_t       found;
 } tool_check_t;
 
 
 static int tool_check_run(int argc, char **argv);
-static void tool_check_set(const cedar_set_t *set, const char *dir,
-    tool_check_t *check);
-static int tool_run_cases(const cedar_set_t *set, const char *dir,
-    tool_check_t *check);
-static int tool_is_case(const struct dirent *entry);
-static bool tool_run_file(const cedar_set_t *set, const char *path,
-    tool_check_t *check);
-static void tool_run_case(const cedar_set_t *set, const char *file,
-    const cedar_case_t *c, tool_check_t *check);
-static void tool_case_failed(const cedar_set_t *set, const char *file,
-    const cedar_case_t *c, const cedar_result_t *r);
+static int tool_check_dir(tool_check_t *check);
+static void tool_check_set(tool_check_t *check);
+static bool tool_check_print(tool_check_t *check);
+static bool tool_check_json(tool_check_t *check, const char *error);
+static void tool_check_names(tool_check_t *check, const char *title,
+    bool (*in)(const tool_check_t *check, size_t i));
+static bool tool_check_idle(const tool_check_t *check, size_t i);
+static bool tool_check_nameless(const tool_check_t *check, size_t i);
 
 
 const tool_command_t  tool_check = {
     "check", tool_check_run,
-    "usage: emage-policy check DIR\n"
+    "usage: emage-policy check DIR [--json]\n"
     "\n"
-    "Reads DIR/*.cedarschema and DIR/*.cedar, validates the policies\n"
-    "against the schema, looks for policies without an @id of their\n"
-    "own, permits without @basis, and policies that no request can ever\n"
-    "meet, and runs the cases of DIR/*.case.json: the right\n"
-    "decision for the wrong reason fails.\n"
+    "Reads DIR/*.cedarschema (and *.cedarschema.json), DIR/*.cedar (and\n"
+    "*.cedar.json), validates the policies against the schema, looks for\n"
+    "policies without an @id of their own, permits without @basis, and\n"
+    "policies that no request can ever meet, and runs the cases of\n"
+    "DIR/*.case.json: the right decision for the wrong reason fails.\n"
+    "Names policies that no case reaches, and those without the sentences\n"
+    "that \"explain\" says (@label_en, @label_fr): these are no problems.\n"
     "\n"
-    "exit status: 0 fine, 1 problems found, 2 wrong use\n"
+    "exit status: 0 fine, 1 problems found, 2 wrong use or unreadable input\n"
 };
 
 
 static int
 tool_check_run(int argc, char **argv)
 {
-    int              status;
-    size_t           i;
-    const char      *dir;
-    emage_str_t      id;
-    cedar_set_t     *set;
-    tool_check_t     check;
+    int            status;
+    tool_check_t   check;
+    tool_option_t  options[] = {
+        { "--json", NULL, &check.json }
+    };
 
-    dir = NULL;
     memset(&check, 0, sizeof(check));
 
-    if (!tool_options(argc, argv, NULL, 0, &dir)
-        || dir == NULL)
-    {
+    if (!tool_options(argc, argv, options, 1, &check.dir)) {
+        return TOOL_USAGE;
+    }
+
+    if (check.dir == NULL) {
         fputs("emage-policy: check needs one directory; see --help\n",
               stderr);
         return TOOL_USAGE;
     }
 
-    set = tool_set_load(dir, &status);
-    if (set == NULL) {
+    emage_buf_init(&check.found, TOOL_MAX_FILE);
+    emage_buf_init(&check.failures, TOOL_MAX_FILE);
+    check.problems.json = check.json ? &check.found : NULL;
+
+    status = tool_check_dir(&check);
+
+    tool_cases_free(&check.cases);
+    cedar_set_destroy(check.set);
+    emage_buf_free(&check.found);
+    emage_buf_free(&check.failures);
+
+    return status;
+}
+
+
+static int
+tool_check_dir(tool_check_t *check)
+{
+    int            status;
+    emage_error_t  err;
+
+    check->set = tool_set_open(check->dir, &status, &err);
+
+    if (check->set == NULL) {
+
+        if (check->json && status == TOOL_FAILED) {
+            return tool_check_json(check, err.text) ? status : TOOL_USAGE;
+        }
+
+        fprintf(stderr, "%s\n", err.text);
         return status;
     }
 
-    tool_check_set(set, dir, &check);
-
-    check.used = calloc(cedar_policy_count(set) + 1, sizeof(uint32_t));
-    status = (check.used == NULL) ? TOOL_USAGE
-                                  : tool_run_cases(set, dir, &check);
-
-    printf("%zu policies, %zu problem%s, %zu of %zu cases as expected, "
-           "revision %.16s\n", cedar_policy_count(set), check.problems,
-           check.problems == 1 ? "" : "s", check.cases - check.failed,
-           check.cases, cedar_set_digest(set));
-
-    for (i = 0; check.cases != 0 && i < cedar_policy_count(set); i++) {
-        id = cedar_policy_id(set, i);
-
-        if (check.used[i] == 0) {
-            printf("no case reaches %.*s\n", (int) id.len, id.data);
-        }
+    if (!tool_cases_init(&check->cases, check->set,
+                         check->json ? &check->failures : NULL))
+    {
+        return TOOL_USAGE;
     }
 
-    free(check.used);
-    cedar_set_destroy(set);
+    tool_check_set(check);
+    status = tool_cases_run(&check->cases, check->dir);
 
-    if (status == TOOL_OK && (check.problems != 0 || check.failed != 0)) {
+    if (status == TOOL_OK && check->problems.n != 0) {
         status = TOOL_FAILED;
+    }
+
+    if (status != TOOL_USAGE
+        && !(check->json ? tool_check_json(check, NULL)
+                         : tool_check_print(check)))
+    {
+        return TOOL_USAGE;
     }
 
     return status;
@@ -106,160 +127,140 @@ tool_check_run(int argc, char **argv)
 
 
 static void
-tool_check_set(const cedar_set_t *set, const char *dir,
-    tool_check_t *check)
+tool_check_set(tool_check_t *check)
 {
-    if (!cedar_set_has_schema(set)) {
-        fprintf(stderr, "%s: no *.cedarschema in it, so that nothing can be "
-                "validated; add one\n", dir);
-        check->problems++;
+    if (!cedar_set_has_schema(check->set)) {
+        tool_problem(&check->problems, check->dir, "no *.cedarschema in it, "
+                     "so that nothing can be validated; add one");
 
-    } else if (cedar_set_validate(set, tool_report, &check->problems)
+    } else if (cedar_set_validate(check->set, tool_report, &check->problems)
                == EMAGE_NOMEM)
     {
-        fputs("emage-policy: no memory to validate with\n", stderr);
-        check->problems++;
+        tool_problem(&check->problems, check->dir, "no memory to validate "
+                     "with");
     }
 
-    (void) cedar_set_lint(set, tool_report, &check->problems);
-}
-
-
-static int
-tool_run_cases(const cedar_set_t *set, const char *dir,
-    tool_check_t *check)
-{
-    int              i, n;
-    bool             ok;
-    char             path[4096];
-    struct dirent  **list;
-
-    n = scandir(dir, &list, tool_is_case, alphasort);
-
-    if (n < 0) {
-        fprintf(stderr, "emage-policy: %s: %s\n", dir, strerror(errno));
-        return TOOL_USAGE;
-    }
-
-    for (i = 0, ok = true; i < n; i++) {
-        snprintf(path, sizeof(path), "%s/%s", dir, list[i]->d_name);
-        ok = ok && tool_run_file(set, path, check);
-        free(list[i]);
-    }
-
-    free(list);
-
-    return ok ? TOOL_OK : TOOL_USAGE;
-}
-
-
-static int
-tool_is_case(const struct dirent *entry)
-{
-    size_t  len;
-
-    len = strlen(entry->d_name);
-
-    return entry->d_name[0] != '.' && len > 10
-           && strcmp(entry->d_name + len - 10, ".case.json") == 0;
+    (void) cedar_set_lint(check->set, tool_report, &check->problems);
 }
 
 
 static bool
-tool_run_file(const cedar_set_t *set, const char *path,
-    tool_check_t *check)
+tool_check_print(tool_check_t *check)
 {
-    size_t          i;
-    emage_rc_t      rc;
-    emage_buf_t     b;
-    emage_error_t   err;
-    cedar_cases_t  *cases;
+    printf("%zu policies, %zu problem%s, %zu of %zu cases as expected, "
+           "revision %.16s\n", cedar_policy_count(check->set),
+           check->problems.n, check->problems.n == 1 ? "" : "s",
+           check->cases.cases - check->cases.failed, check->cases.cases,
+           cedar_set_digest(check->set));
 
-    if (!tool_read(path, &b)) {
-        return false;
-    }
+    tool_check_names(check, "no case reaches ", tool_check_idle);
+    tool_check_names(check, "without @label_en or @label_fr: ",
+                     tool_check_nameless);
 
-    rc = cedar_cases_load(set, NULL, emage_str_c(tool_base(path)),
-                          (emage_str_t) { b.data, b.len }, &cases, &err);
-    emage_buf_free(&b);
-
-    if (rc != EMAGE_OK) {
-        fprintf(stderr, "%s\n", err.text);
-        check->problems++;
-        return rc == EMAGE_ERROR;
-    }
-
-    for (i = 0; i < cedar_cases_count(cases); i++) {
-        tool_run_case(set, tool_base(path), cedar_cases_at(cases, i),
-                        check);
-    }
-
-    cedar_cases_destroy(cases);
-
-    return true;
+    return fflush(stdout) == 0;
 }
 
 
 static void
-tool_run_case(const cedar_set_t *set, const char *file,
-    const cedar_case_t *c, tool_check_t *check)
+tool_check_names(tool_check_t *check, const char *title,
+    bool (*in)(const tool_check_t *check, size_t i))
 {
-    uint32_t        i;
-    cedar_result_t  r;
+    size_t       i, n;
+    emage_str_t  id;
 
-    check->cases++;
+    for (i = 0, n = 0; i < cedar_policy_count(check->set); i++) {
+        id = cedar_policy_id(check->set, i);
 
-    if (!tool_decide(set, c, &r)) {
-        fprintf(stderr, "%s: %.*s: cannot be decided: over a limit\n", file,
-                (int) c->name.len, c->name.data);
-        check->failed++;
-        return;
-    }
+        if (!in(check, i)) {
+            continue;
+        }
 
-    for (i = 0; i < r.reason_n; i++) {
-        check->used[r.reason[i]]++;
-    }
+        if (check->json) {
+            emage_buf_add_c(&check->found, (n == 0) ? "" : ",");
+            emage_buf_add_json(&check->found, id);
 
-    if (!c->expected) {
-        fprintf(stderr, "%s: %.*s: says no decision; add \"decision\" and "
-                "\"reason\"\n", file, (int) c->name.len, c->name.data);
-        check->failed++;
+        } else {
+            printf("%s%.*s\n", title, (int) id.len, id.data);
+        }
 
-    } else if (!cedar_case_agrees(set, c, &r)) {
-        check->failed++;
-        tool_case_failed(set, file, c, &r);
+        n++;
     }
 }
 
 
-static void
-tool_case_failed(const cedar_set_t *set, const char *file,
-    const cedar_case_t *c, const cedar_result_t *r)
+static bool
+tool_check_idle(const tool_check_t *check, size_t i)
 {
-    uint32_t     i;
-    emage_buf_t  b;
+    return check->cases.cases != 0 && check->cases.reach[i].decided == 0;
+}
 
-    static char  scratch[65536] __attribute__((aligned(16)));
 
-    emage_buf_init(&b, 65536);
-    (void) cedar_result_json(set, r, &b);
+static bool
+tool_check_nameless(const tool_check_t *check, size_t i)
+{
+    emage_str_t  text;
 
-    fprintf(stderr, "%s: %.*s: expected %s for", file, (int) c->name.len,
-            c->name.data, (c->decision == CEDAR_ALLOW) ? "allow" : "deny");
+    return !cedar_policy_annotation(check->set, i, emage_str("label_en"),
+                                    &text)
+           || !cedar_policy_annotation(check->set, i, emage_str("label_fr"),
+                                       &text);
+}
 
-    for (i = 0; i < c->reason_n; i++) {
-        fprintf(stderr, " %.*s", (int) c->reason[i].len, c->reason[i].data);
+
+/* `error`: the policies could not be read at all. */
+
+static bool
+tool_check_json(tool_check_t *check, const char *error)
+{
+    bool         ok;
+    emage_buf_t  problems;
+
+    problems = check->found;
+    emage_buf_init(&check->found, TOOL_MAX_FILE);
+
+    emage_buf_add_c(&check->found, "{\"policies\":");
+    emage_buf_add_int(&check->found, (error != NULL) ? 0
+                      : (int64_t) cedar_policy_count(check->set));
+    emage_buf_add_c(&check->found, ",\"revision\":");
+    emage_buf_add_json(&check->found, emage_str_c(error != NULL ? ""
+                       : cedar_set_digest(check->set)));
+    emage_buf_add_c(&check->found, ",\"problems\":[");
+
+    if (error != NULL) {
+        emage_buf_add_c(&check->found, "{\"text\":");
+        emage_buf_add_json(&check->found, emage_str_c(error));
+        emage_buf_add_c(&check->found, "}");
+
+    } else if (problems.len != 0) {
+        emage_buf_add(&check->found, problems.data, problems.len);
     }
 
-    fprintf(stderr, "%s, got %s\n", c->reason_n == 0 ? " no policy" : "",
-            b.failed ? "?" : emage_buf_cstr(&b));
-    emage_buf_free(&b);
+    emage_buf_add_c(&check->found, "],\"cases\":");
+    emage_buf_add_int(&check->found, (int64_t) check->cases.cases);
+    emage_buf_add_c(&check->found, ",\"failed\":[");
 
-    for (i = 0; i < r->errors_n; i++) {
-        fprintf(stderr, "    %.*s: %s\n",
-                (int) cedar_policy_id(set, r->errors[i]).len,
-                cedar_policy_id(set, r->errors[i]).data,
-                cedar_explain(set, r->errors[i], c->request, c->entities,
-                              scratch, sizeof(scratch)));
+    if (check->failures.len != 0) {
+        emage_buf_add(&check->found, check->failures.data,
+                      check->failures.len);
     }
+
+    emage_buf_add_c(&check->found, "],\"unreached\":[");
+
+    if (error == NULL) {
+        tool_check_names(check, NULL, tool_check_idle);
+    }
+
+    emage_buf_add_c(&check->found, "],\"nameless\":[");
+
+    if (error == NULL) {
+        tool_check_names(check, NULL, tool_check_nameless);
+    }
+
+    emage_buf_add_c(&check->found, "]}\n");
+
+    ok = !problems.failed && !check->failures.failed
+         && tool_write("check", &check->found);
+    emage_buf_free(&problems);
+
+    return ok;
 }

@@ -17,6 +17,7 @@ typedef emage_rc_t (*tool_add_pt)(cedar_set_t *set, emage_str_t name,
 static bool tool_is_json(const char *path);
 static bool tool_add(cedar_set_t *set, const char *path, tool_add_pt add,
     emage_error_t *err);
+static void tool_report_json(tool_problems_t *p, const cedar_message_t *m);
 
 
 bool
@@ -154,30 +155,29 @@ tool_set_files(const char *policies, const char *schema, const char *links)
 
 
 cedar_set_t *
-tool_set_load(const char *dir, int *status)
+tool_set_open(const char *dir, int *status, emage_error_t *err)
 {
-    emage_rc_t      rc;
-    cedar_set_t    *set;
-    emage_error_t   err;
+    emage_rc_t    rc;
+    cedar_set_t  *set;
 
     *status = TOOL_USAGE;
-    err.text[0] = '\0';
+    err->text[0] = '\0';
 
-    rc = cedar_set_create(&set, &(cedar_options_t) { 0, true }, &err);
+    rc = cedar_set_create(&set, &(cedar_options_t) { 0, true }, err);
 
     if (rc == EMAGE_OK) {
-        rc = cedar_set_add_directory(set, dir, &err);
+        rc = cedar_set_add_directory(set, dir, err);
     }
 
     if (rc == EMAGE_OK) {
-        rc = cedar_set_finish(set, &err);
+        rc = cedar_set_finish(set, err);
     }
 
     if (rc == EMAGE_OK) {
+        *status = TOOL_OK;
         return set;
     }
 
-    fprintf(stderr, "%s\n", err.text);
     *status = (rc == EMAGE_ERROR) ? TOOL_FAILED : TOOL_USAGE;
     cedar_set_destroy(set);
 
@@ -185,16 +185,69 @@ tool_set_load(const char *dir, int *status)
 }
 
 
+cedar_set_t *
+tool_set_load(const char *dir)
+{
+    int             status;
+    cedar_set_t    *set;
+    emage_error_t   err;
+
+    set = tool_set_open(dir, &status, &err);
+
+    if (set == NULL) {
+        fprintf(stderr, "%s\n", err.text);
+    }
+
+    return set;
+}
+
+
+bool
+tool_write(const char *command, const emage_buf_t *b)
+{
+    if (!b->failed
+        && (b->len == 0 || fwrite(b->data, 1, b->len, stdout) == b->len)
+        && fflush(stdout) == 0)
+    {
+        return true;
+    }
+
+    fprintf(stderr, "emage-policy: %s: cannot write it all\n", command);
+
+    return false;
+}
+
+
+void
+tool_problem(tool_problems_t *p, const char *file, const char *text)
+{
+    p->n++;
+
+    if (p->json == NULL) {
+        fprintf(stderr, "%s: %s\n", file, text);
+        return;
+    }
+
+    emage_buf_add_c(p->json, (p->n > 1) ? ",{\"file\":" : "{\"file\":");
+    emage_buf_add_json(p->json, emage_str_c(file));
+    emage_buf_add_c(p->json, ",\"text\":");
+    emage_buf_add_json(p->json, emage_str_c(text));
+    emage_buf_add_c(p->json, "}");
+}
+
+
 void
 tool_report(void *data, const cedar_message_t *m)
 {
-    size_t    *problems;
-    uint32_t   i;
+    uint32_t          i;
+    tool_problems_t  *p;
 
-    problems = data;
+    p = data;
+    p->n++;
 
-    if (problems != NULL) {
-        (*problems)++;
+    if (p->json != NULL) {
+        tool_report_json(p, m);
+        return;
     }
 
     fprintf(stderr, "%.*s:%u:%u: %s\n", (int) m->file.len, m->file.data,
@@ -211,6 +264,23 @@ tool_report(void *data, const cedar_message_t *m)
     }
 
     fputs("^\n", stderr);
+}
+
+
+static void
+tool_report_json(tool_problems_t *p, const cedar_message_t *m)
+{
+    emage_buf_add_c(p->json, (p->n > 1) ? ",{\"file\":" : "{\"file\":");
+    emage_buf_add_json(p->json, m->file);
+    emage_buf_add_c(p->json, ",\"line\":");
+    emage_buf_add_int(p->json, m->line);
+    emage_buf_add_c(p->json, ",\"column\":");
+    emage_buf_add_int(p->json, m->column);
+    emage_buf_add_c(p->json, ",\"text\":");
+    emage_buf_add_json(p->json, emage_str_c(m->text));
+    emage_buf_add_c(p->json, ",\"source\":");
+    emage_buf_add_json(p->json, m->source);
+    emage_buf_add_c(p->json, "}");
 }
 
 

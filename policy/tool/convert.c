@@ -111,9 +111,11 @@ tool_convert(int argc, char **argv, const char *name, tool_form_t form)
 
     policies = links = NULL;
 
-    if (!tool_options(argc, argv, options, 2, NULL) || policies == NULL
-        || (form == TOOL_LINKED && links == NULL))
-    {
+    if (!tool_options(argc, argv, options, 2, NULL)) {
+        return TOOL_USAGE;
+    }
+
+    if (policies == NULL || (form == TOOL_LINKED && links == NULL)) {
         fprintf(stderr, "emage-policy: %s needs --policies%s\n", name,
                 form == TOOL_LINKED ? " and --links" : "");
         return TOOL_USAGE;
@@ -130,12 +132,13 @@ tool_convert(int argc, char **argv, const char *name, tool_form_t form)
 
     ok = ((form == TOOL_JSON)
           ? cedar_policies_json(set, &b)
-          : cedar_policies_text(set, form == TOOL_LINKED, &b)) == EMAGE_OK
-         && (b.len == 0 || fwrite(b.data, 1, b.len, stdout) == b.len)
-         && fflush(stdout) == 0;
+          : cedar_policies_text(set, form == TOOL_LINKED, &b)) == EMAGE_OK;
 
-    if (!ok) {
-        fprintf(stderr, "emage-policy: %s: cannot write it all\n", name);
+    ok = ok && tool_write(name, &b);
+
+    if (b.failed) {
+        fprintf(stderr, "emage-policy: %s: more than %d bytes\n", name,
+                TOOL_MAX_FILE);
     }
 
     emage_buf_free(&b);

@@ -91,14 +91,7 @@ tool_explain_run(int argc, char **argv)
     {
         emage_buf_add_c(&x.out, x.json ? "]\n" : "");
 
-        if (x.out.failed || fwrite(x.out.data, 1, x.out.len, stdout)
-                            != x.out.len || fflush(stdout) != 0)
-        {
-            fputs("emage-policy: explain: cannot write it all\n", stderr);
-
-        } else {
-            status = TOOL_OK;
-        }
+        status = tool_write("explain", &x.out) ? TOOL_OK : TOOL_USAGE;
     }
 
     emage_buf_free(&x.out);
@@ -164,7 +157,6 @@ tool_explain_options(tool_explain_t *x, int argc, char **argv)
 static bool
 tool_explain_recorded(tool_explain_t *x)
 {
-    int                status;
     bool               ok;
     emage_buf_t        b, q;
     cedar_set_t       *set;
@@ -172,7 +164,7 @@ tool_explain_recorded(tool_explain_t *x)
     cedar_cases_t     *cases;
     cedar_entities_t  *ents;
 
-    set = tool_set_load(x->facts.dir, &status);
+    set = tool_set_load(x->facts.dir);
     if (set == NULL) {
         return false;
     }

@@ -36,6 +36,7 @@ typedef struct {
 extern const tool_command_t  tool_check;
 extern const tool_command_t  tool_authorize;
 extern const tool_command_t  tool_explain;
+extern const tool_command_t  tool_test;
 extern const tool_command_t  tool_validate;
 extern const tool_command_t  tool_format;
 extern const tool_command_t  tool_to_json;
@@ -73,12 +74,14 @@ cedar_set_t *tool_set_files(const char *policies, const char *schema,
     const char *links);
 
 /*
- * A finished set of the schemas and policies of a directory; NULL: said why
- * not, and *status is TOOL_FAILED if something in it is wrong, TOOL_USAGE if it
- * could not be read.
+ * A finished set of the schemas and policies of a directory; NULL: `err` says
+ * why not, and *status is TOOL_FAILED if something in it is wrong, TOOL_USAGE
+ * if it could not be read.  tool_set_load says it itself.
  */
 
-cedar_set_t *tool_set_load(const char *dir, int *status);
+cedar_set_t *tool_set_open(const char *dir, int *status,
+    emage_error_t *err);
+cedar_set_t *tool_set_load(const char *dir);
 
 /*
  * Reads a study's and its patient's records into `b` as "emage-consent show"
@@ -91,12 +94,24 @@ typedef emage_rc_t (*tool_records_pt)(const char *redis, const char *study,
 
 extern tool_records_pt  tool_records_read;
 
+/* Writes all of `b` to standard output, or says that it cannot. */
+
+bool tool_write(const char *command, const emage_buf_t *b);
+
 /*
- * Prints "file:line:col: message", the line, and a caret under the column, as
- * compilers do.  `data` is a size_t that counts, or NULL.
+ * Problems found: counted, and printed as compilers do, "file:line:col:
+ * message", the line, and a caret under the column; or, with `json`, appended
+ * to it as objects, parted by commas.  `data` of tool_report is a
+ * tool_problems_t.
  */
 
+typedef struct {
+    size_t        n;
+    emage_buf_t  *json;
+} tool_problems_t;
+
 void tool_report(void *data, const cedar_message_t *m);
+void tool_problem(tool_problems_t *p, const char *file, const char *text);
 
 /* Decides one case; false if a limit is met. */
 
