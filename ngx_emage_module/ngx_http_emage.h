@@ -173,6 +173,7 @@ struct ngx_http_emage_ctx_s {
     unsigned                     unauthenticated:1;
     unsigned                     unacceptable:1;
     unsigned                     revoked:1;
+    unsigned                     closing:1;    /* HTTP/1, then the connection */
     unsigned                     complete:1;
     unsigned                     unrecorded:1; /* the waiter was told so */
     unsigned                     tallied:1;

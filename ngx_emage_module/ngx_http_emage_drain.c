@@ -95,7 +95,21 @@ ngx_http_emage_drain(ngx_http_emage_ctx_t *ctx)
     }
 #endif
 
-    if (c->error || c->fd == (ngx_socket_t) -1) {
+    if (c->fd == (ngx_socket_t) -1) {
+        return;
+    }
+
+    if (c->error || c->timedout || ctx->closing) {
+
+        /*
+         * The connection is closed next: by an error, or because its client
+         * has stopped reading, or has lingered.  What is left goes with it.
+         */
+
+        if (ngx_http_emage_drain_queued(c) != 0) {
+            ngx_http_emage_drain_linger(c, 1);
+        }
+
         return;
     }
 
@@ -387,7 +401,11 @@ ngx_http_emage_drain_done(ngx_http_emage_drain_t *drain)
 {
     ngx_http_emage_drain_end(drain);
 
-    if (drain->linger) {
+    /* but a connection that is being reset stays so */
+
+    if (drain->linger && !drain->connection->timedout
+        && !drain->connection->error)
+    {
         ngx_http_emage_drain_linger(drain->connection, 0);
         drain->linger = 0;
     }
@@ -433,7 +451,9 @@ ngx_http_emage_drain_abort(ngx_connection_t *c)
 
     ngx_http_emage_drain_linger(c, 1);
 
-    if (shutdown(c->fd, SHUT_RDWR) == -1) {
+    if (shutdown(c->fd, SHUT_RDWR) == -1
+        && ngx_socket_errno != NGX_ENOTCONN)
+    {
         ngx_log_error(NGX_LOG_ALERT, c->log, ngx_socket_errno,
                       "shutdown() failed");
     }

@@ -395,7 +395,8 @@ ngx_http_emage_decide_step(ngx_http_emage_ctx_t *ctx)
 static ngx_int_t
 ngx_http_emage_journal_step(ngx_http_emage_ctx_t *ctx)
 {
-    ngx_int_t  rc;
+    ngx_int_t            rc;
+    ngx_http_request_t  *r;
 
     rc = ngx_http_emage_access_intent(ctx);
 
@@ -416,8 +417,17 @@ ngx_http_emage_journal_step(ngx_http_emage_ctx_t *ctx)
      * what the kernel holds of a closed connection is out of reach.
      */
 
-    if (!ctx->request->keepalive) {
-        ctx->request->lingering_close = 1;
+    r = ctx->request;
+
+#if (NGX_HTTP_V2)
+    if (r->stream) {
+        return NGX_DECLINED;
+    }
+#endif
+
+    if (!r->keepalive) {
+        r->lingering_close = 1;
+        ctx->closing = 1;
     }
 
     return NGX_DECLINED;

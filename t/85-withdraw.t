@@ -289,7 +289,13 @@ sub finished {
 
     my @gone = map { finished('big', @$_) } @ways;
     my @stay = map { finished('multi', @$_) } @ways;
+    push @gone, finished('big', 'half-closed', 4, 0, 0, 1),
+                finished('big', 'half-closed, kept', 4, 0, 0, 0);
     sleep 0.7;
+
+    # nginx closes these at once, and must not leave the rest to the kernel
+
+    shutdown $_->{http}{io}, 1 for @gone[-2, -1];
 
     my ($rc) = $t->tool('emage-consent', 'withdraw', '--study',
                         $study);
