@@ -115,7 +115,20 @@ sub tool_ok {
     return $out;
 }
 
-sub consent { my $self = shift; return $self->tool_ok('emage-consent', @_) }
+# A command that finds Redis being reconciled says "try again": so it is done.
+
+sub consent {
+    my ($self, @args) = @_;
+
+    for (1 .. 20) {
+        my ($rc, $out, $err) = $self->tool('emage-consent', @args);
+        return $out if $rc == 0;
+        last if $err !~ /not reconciled yet/;
+        sleep 0.5;
+    }
+
+    return $self->tool_ok('emage-consent', @args);
+}
 
 
 # redis and its daemon
