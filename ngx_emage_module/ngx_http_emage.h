@@ -295,6 +295,10 @@ ngx_int_t ngx_http_emage_recheck(ngx_http_emage_ctx_t *ctx);
 void ngx_http_emage_rechecked(ngx_http_emage_ctx_t *ctx);
 ngx_int_t ngx_http_emage_reset(ngx_http_emage_ctx_t *ctx);
 
+/* Whether closing the connection resets it and drops what is unsent. */
+
+void ngx_http_emage_linger(ngx_connection_t *c, ngx_uint_t on);
+
 
 /* status */
 

@@ -52,9 +52,10 @@ static void ngx_http_emage_drain_end(ngx_http_emage_drain_t *drain);
 static void ngx_http_emage_drain_done(ngx_http_emage_drain_t *drain);
 static void ngx_http_emage_drain_reset(ngx_http_emage_drain_t *drain);
 static void ngx_http_emage_drain_abort(ngx_connection_t *c);
-static void ngx_http_emage_drain_linger(ngx_connection_t *c, ngx_uint_t on);
 static ngx_int_t ngx_http_emage_drain_queued(ngx_connection_t *c);
 static void ngx_http_emage_drain_tick(ngx_event_t *ev);
+static void ngx_http_emage_drain_sweep(ngx_http_emage_worker_t *worker,
+    ngx_uint_t tick);
 static void ngx_http_emage_drain_cleanup(void *data);
 
 
@@ -107,7 +108,7 @@ ngx_http_emage_drain(ngx_http_emage_ctx_t *ctx)
          */
 
         if (ngx_http_emage_drain_queued(c) != 0) {
-            ngx_http_emage_drain_linger(c, 1);
+            ngx_http_emage_linger(c, 1);
         }
 
         return;
@@ -164,10 +165,38 @@ ngx_http_emage_drain(ngx_http_emage_ctx_t *ctx)
 }
 
 
-/* After a change: what rests on facts that no longer hold is dropped. */
-
 void
 ngx_http_emage_drain_watch(ngx_http_emage_worker_t *worker)
+{
+    ngx_http_emage_drain_sweep(worker, 0);
+}
+
+
+static void
+ngx_http_emage_drain_tick(ngx_event_t *ev)
+{
+    ngx_http_emage_worker_t  *worker = ev->data;
+
+    ngx_http_emage_drain_sweep(worker, 1);
+
+    if (!ngx_queue_empty(&worker->drains)) {
+        ngx_add_timer(ev, NGX_HTTP_EMAGE_DRAIN_TICK);
+    }
+}
+
+
+/*
+ * What has drained is forgotten, what rests on facts that no longer hold is
+ * dropped.
+ *
+ * Closing a connection whose client has stopped reading leaves the buffer to
+ * the kernel, where no change reaches it: from the second tick on a close
+ * drops it.  Until then it does not, for the sake of the last packets of an
+ * ordinary response when a connection is closed by a reload.
+ */
+
+static void
+ngx_http_emage_drain_sweep(ngx_http_emage_worker_t *worker, ngx_uint_t tick)
 {
     ngx_queue_t             *q, *next;
     ngx_http_emage_drain_t  *drain;
@@ -184,43 +213,11 @@ ngx_http_emage_drain_watch(ngx_http_emage_worker_t *worker)
 
         } else if (!ngx_http_emage_drain_fresh(drain)) {
             ngx_http_emage_drain_reset(drain);
-        }
-    }
-}
 
-
-/*
- * Closing a connection whose client has stopped reading leaves the buffer to
- * the kernel, where no change reaches it: from the second tick on a close
- * drops it.  Until then it does not, for the sake of the last packets of an
- * ordinary response when a connection is closed by a reload.
- */
-
-static void
-ngx_http_emage_drain_tick(ngx_event_t *ev)
-{
-    ngx_queue_t              *q, *next;
-    ngx_http_emage_drain_t   *drain;
-    ngx_http_emage_worker_t  *worker = ev->data;
-
-    for (q = ngx_queue_head(&worker->drains);
-         q != ngx_queue_sentinel(&worker->drains);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        drain = ngx_queue_data(q, ngx_http_emage_drain_t, queue);
-
-        if (ngx_http_emage_drain_left(drain) == 0) {
-            ngx_http_emage_drain_done(drain);
-
-        } else if (++drain->ticks == 2) {
-            ngx_http_emage_drain_linger(drain->connection, 1);
+        } else if (tick && ++drain->ticks == 2) {
+            ngx_http_emage_linger(drain->connection, 1);
             drain->linger = 1;
         }
-    }
-
-    if (!ngx_queue_empty(&worker->drains)) {
-        ngx_add_timer(ev, NGX_HTTP_EMAGE_DRAIN_TICK);
     }
 }
 
@@ -406,7 +403,7 @@ ngx_http_emage_drain_done(ngx_http_emage_drain_t *drain)
     if (drain->linger && !drain->connection->timedout
         && !drain->connection->error)
     {
-        ngx_http_emage_drain_linger(drain->connection, 0);
+        ngx_http_emage_linger(drain->connection, 0);
         drain->linger = 0;
     }
 }
@@ -449,31 +446,13 @@ ngx_http_emage_drain_abort(ngx_connection_t *c)
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, c->log, ngx_socket_errno,
                    "emage drain: connect(AF_UNSPEC) failed");
 
-    ngx_http_emage_drain_linger(c, 1);
+    ngx_http_emage_linger(c, 1);
 
     if (shutdown(c->fd, SHUT_RDWR) == -1
         && ngx_socket_errno != NGX_ENOTCONN)
     {
         ngx_log_error(NGX_LOG_ALERT, c->log, ngx_socket_errno,
                       "shutdown() failed");
-    }
-}
-
-
-static void
-ngx_http_emage_drain_linger(ngx_connection_t *c, ngx_uint_t on)
-{
-    struct linger  linger;
-
-    linger.l_onoff = on;
-    linger.l_linger = 0;
-
-    if (setsockopt(c->fd, SOL_SOCKET, SO_LINGER, (const void *) &linger,
-                   sizeof(struct linger))
-        == -1)
-    {
-        ngx_log_error(NGX_LOG_ALERT, c->log, ngx_socket_errno,
-                      "setsockopt(SO_LINGER) failed");
     }
 }
 

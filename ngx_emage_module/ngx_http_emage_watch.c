@@ -199,7 +199,6 @@ ngx_http_emage_rechecked(ngx_http_emage_ctx_t *ctx)
 ngx_int_t
 ngx_http_emage_reset(ngx_http_emage_ctx_t *ctx)
 {
-    struct linger        linger;
     ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
@@ -221,16 +220,7 @@ ngx_http_emage_reset(ngx_http_emage_ctx_t *ctx)
     }
 #endif
 
-    linger.l_onoff = 1;
-    linger.l_linger = 0;
-
-    if (setsockopt(c->fd, SOL_SOCKET, SO_LINGER, (const void *) &linger,
-                   sizeof(struct linger))
-        == -1)
-    {
-        ngx_log_error(NGX_LOG_ALERT, c->log, ngx_socket_errno,
-                      "setsockopt(SO_LINGER) failed");
-    }
+    ngx_http_emage_linger(c, 1);
 
     c->timedout = 1;
 
@@ -244,4 +234,22 @@ ngx_http_emage_reset(ngx_http_emage_ctx_t *ctx)
 #endif
 
     return NGX_ERROR;
+}
+
+
+void
+ngx_http_emage_linger(ngx_connection_t *c, ngx_uint_t on)
+{
+    struct linger  linger;
+
+    linger.l_onoff = on;
+    linger.l_linger = 0;
+
+    if (setsockopt(c->fd, SOL_SOCKET, SO_LINGER, (const void *) &linger,
+                   sizeof(struct linger))
+        == -1)
+    {
+        ngx_log_error(NGX_LOG_ALERT, c->log, ngx_socket_errno,
+                      "setsockopt(SO_LINGER) failed");
+    }
 }
